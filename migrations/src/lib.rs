@@ -1,0 +1,1 @@
+//! Versioned SQL migrations, one per table or change, for SQLite and PostgreSQL.

@@ -1,0 +1,1 @@
+//! Use cases: commands change, queries read; both load, let the protocol decide, and apply.

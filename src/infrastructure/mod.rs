@@ -1,0 +1,1 @@
+//! What talks to the outside: databases, state stores, keys, hashing, the clock.

@@ -1,0 +1,7 @@
+//! Countersign: an OAuth 2.x / OpenID Connect provider.
+
+pub mod application;
+pub mod domain;
+pub mod infrastructure;
+pub mod protocol;
+pub mod web;

@@ -1,0 +1,2 @@
+//! Integration tests: one binary, one file per endpoint or suite.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
