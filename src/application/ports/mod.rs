@@ -1,0 +1,110 @@
+//! What the use cases need from the outside, as traits. Implementations live in `infrastructure`.
+
+mod keys;
+mod repositories;
+
+use std::{error::Error, fmt};
+
+use async_trait::async_trait;
+
+pub use self::{keys::*, repositories::*};
+use crate::domain::{time::Timestamp, user::PasswordHash};
+
+/// Why the SQL store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or not in time. Answered with 503.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// Something with that unique property exists already; names the property.
+    #[error("{0} exists already")]
+    Conflict(&'static str),
+    /// What it holds cannot be read.
+    #[error("the database holds an unreadable {0}")]
+    Corrupt(String),
+}
+
+/// The SQL store: what must last.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Starts a transaction.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// Repositories without mutators, outside a transaction: queries cannot write.
+    fn reader(&self) -> &dyn Reader;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// All repositories, reading.
+pub trait Reader: Users + Roles + Clients + Consents + Grants + Keys + Audit + Send + Sync {}
+
+impl<T: Users + Roles + Clients + Consents + Grants + Keys + Audit + Send + Sync> Reader for T {}
+
+/// One transaction over all repositories. Rolls back unless committed.
+#[async_trait]
+pub trait UnitOfWork:
+    Reader + UsersMut + RolesMut + ClientsMut + ConsentsMut + GrantsMut + KeysMut + AuditMut + OutboxMut
+{
+    /// Makes all of it durable and visible.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The current time. The only clock there is, so that tests can turn it.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness from the operating system's generator.
+pub trait Rng: Send + Sync {
+    /// Fills `bytes` with unpredictable bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// What came of checking a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordCheck {
+    /// It is the one.
+    Correct,
+    /// It is the one, but its hash is weaker than today's parameters ask: hash it anew.
+    CorrectButOutdated,
+    /// It is not.
+    Wrong,
+}
+
+/// Why no password was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashError {
+    /// The queue is full or the wait too long. Answered with 503.
+    Busy,
+    /// The stored hash cannot be read.
+    Corrupt,
+}
+
+impl fmt::Display for HashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "too many passwords are being hashed",
+            Self::Corrupt => "the stored password hash is unreadable",
+        })
+    }
+}
+
+impl Error for HashError {}
+
+/// Slow hashing of what people choose.
+#[async_trait]
+pub trait PasswordHasher: Send + Sync {
+    /// Hashes `password` for storage.
+    async fn hash(&self, password: &str) -> Result<PasswordHash, HashError>;
+
+    /// Checks `password` against `stored`; against a decoy of the same cost when there is no such
+    /// account, so that the time tells nothing.
+    async fn verify(
+        &self,
+        password: &str,
+        stored: Option<&PasswordHash>,
+    ) -> Result<PasswordCheck, HashError>;
+}

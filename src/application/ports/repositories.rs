@@ -1,0 +1,217 @@
+//! Repositories: a reading trait for each kind of record, and one that changes it.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::{
+    client::Client,
+    consent::Consent,
+    event::{AuditEvent, OutboxMessage},
+    grant::{Grant, GrantRecord},
+    id::{ClientId, GrantId, GroupId, RoleId, UserId},
+    resource::ResourceServer,
+    role::{Authority, Group, Role},
+    time::Timestamp,
+    user::{PasswordHash, User},
+};
+
+/// A page of a listing: at most `limit` rows whose key comes after `after`, in key order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The last key of the page before.
+    pub after: Option<String>,
+    /// Rows at most.
+    pub limit: u64,
+}
+
+/// Users, reading.
+#[async_trait]
+pub trait Users {
+    /// The user with this identifier.
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user who logs in with this canonical name: username, or email address if it has an `@`.
+    /// With the password hash, if there is one.
+    async fn user_by_login(
+        &self,
+        name: &str,
+    ) -> Result<Option<(User, Option<PasswordHash>)>, StoreError>;
+
+    /// Users in the order of their usernames.
+    async fn users(&self, page: &Page) -> Result<Vec<User>, StoreError>;
+}
+
+/// Users, changing.
+#[async_trait]
+pub trait UsersMut {
+    /// Adds a user. Conflict: `username` or `email`.
+    async fn add_user(&self, user: &User) -> Result<(), StoreError>;
+
+    /// Stores all properties of a user who exists. Conflict: `username` or `email`.
+    async fn update_user(&self, user: &User) -> Result<(), StoreError>;
+
+    /// Sets or replaces the password.
+    async fn set_password(
+        &self,
+        user: &UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// Roles, groups and assignments, reading.
+#[async_trait]
+pub trait Roles {
+    /// The role with this name, with its permissions.
+    async fn role_by_name(&self, name: &str) -> Result<Option<Role>, StoreError>;
+
+    /// All roles in the order of their names.
+    async fn roles(&self) -> Result<Vec<Role>, StoreError>;
+
+    /// The group with this name.
+    async fn group_by_name(&self, name: &str) -> Result<Option<Group>, StoreError>;
+
+    /// All that a user is allowed, through own roles and through groups.
+    async fn authority(&self, user: &UserId) -> Result<Authority, StoreError>;
+}
+
+/// Roles, groups and assignments, changing.
+#[async_trait]
+pub trait RolesMut {
+    /// Adds a role with its permissions. Conflict: `role`.
+    async fn add_role(&self, role: &Role) -> Result<(), StoreError>;
+
+    /// Replaces description and permissions of a role.
+    async fn update_role(&self, role: &Role) -> Result<(), StoreError>;
+
+    /// Adds a group with its roles. Conflict: `group`.
+    async fn add_group(&self, group: &Group) -> Result<(), StoreError>;
+
+    /// Gives a user a role; nothing happens if they have it.
+    async fn assign_role(&self, user: &UserId, role: &RoleId) -> Result<(), StoreError>;
+
+    /// Takes a role from a user; nothing happens if they do not have it.
+    async fn unassign_role(&self, user: &UserId, role: &RoleId) -> Result<(), StoreError>;
+
+    /// Puts a user into a group; nothing happens if they are in it.
+    async fn join_group(&self, user: &UserId, group: &GroupId) -> Result<(), StoreError>;
+}
+
+/// Clients and resource servers, reading.
+#[async_trait]
+pub trait Clients {
+    /// The client with this identifier.
+    async fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError>;
+
+    /// Clients in the order of their identifiers.
+    async fn clients(&self, page: &Page) -> Result<Vec<Client>, StoreError>;
+
+    /// The resource server with this indicator.
+    async fn resource_server(&self, identifier: &str)
+    -> Result<Option<ResourceServer>, StoreError>;
+}
+
+/// Clients and resource servers, changing.
+#[async_trait]
+pub trait ClientsMut {
+    /// Adds a client. Conflict: `client_id`.
+    async fn add_client(&self, client: &Client) -> Result<(), StoreError>;
+
+    /// Stores all properties of a client that exists.
+    async fn update_client(&self, client: &Client) -> Result<(), StoreError>;
+
+    /// Removes a client with its consents; false if there was none.
+    async fn delete_client(&self, id: &ClientId) -> Result<bool, StoreError>;
+
+    /// Adds a resource server or replaces the one with its identifier.
+    async fn put_resource_server(&self, server: &ResourceServer) -> Result<(), StoreError>;
+}
+
+/// Consents, reading.
+#[async_trait]
+pub trait Consents {
+    /// What a user allowed a client.
+    async fn consent(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+    ) -> Result<Option<Consent>, StoreError>;
+}
+
+/// Consents, changing.
+#[async_trait]
+pub trait ConsentsMut {
+    /// Stores a consent in place of an earlier one of this user and client.
+    async fn put_consent(&self, consent: &Consent) -> Result<(), StoreError>;
+
+    /// Forgets a consent; false if there was none.
+    async fn delete_consent(&self, user: &UserId, client: &ClientId) -> Result<bool, StoreError>;
+}
+
+/// Grants, reading.
+#[async_trait]
+pub trait Grants {
+    /// The grant, unless it was never redeemed. A grant revoked before its redemption is absent.
+    async fn grant(&self, id: &GrantId) -> Result<Option<GrantRecord>, StoreError>;
+}
+
+/// Grants, changing.
+#[async_trait]
+pub trait GrantsMut {
+    /// Makes a grant exist. The identifier is derived from the code, so this is also the final
+    /// single-use gate: false, and nothing written, if this grant was redeemed before. If a replay
+    /// overtook us and revoked it already, it is stored as revoked and the answer is true.
+    async fn redeem_grant(&self, grant: &Grant, expires_at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Revokes a grant for good; also one that is yet to be redeemed. False if it was revoked before.
+    async fn revoke_grant(
+        &self,
+        id: &GrantId,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Revokes all grants of a user at a client, as when a consent is withdrawn. How many there were.
+    async fn revoke_grants_of(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Removes at most `limit` grants that expired before `now`. How many there were.
+    async fn sweep_grants(&self, now: Timestamp, limit: u64) -> Result<u64, StoreError>;
+}
+
+/// The audit trail, reading.
+#[async_trait]
+pub trait Audit {
+    /// Events, oldest first, in the order of their identifiers.
+    async fn events(&self, page: &Page) -> Result<Vec<AuditEvent>, StoreError>;
+}
+
+/// The audit trail, which only grows.
+#[async_trait]
+pub trait AuditMut {
+    /// Appends an event.
+    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError>;
+}
+
+/// Messages to deliver after the commit.
+#[async_trait]
+pub trait OutboxMut {
+    /// Appends a message.
+    async fn enqueue(&self, message: &OutboxMessage) -> Result<(), StoreError>;
+
+    /// At most `limit` messages that are due, pushed back to `retry_at` so that no other node takes
+    /// them meanwhile, with one more attempt counted.
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        retry_at: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<OutboxMessage>, StoreError>;
+
+    /// Removes a delivered message.
+    async fn delivered(&self, id: &str) -> Result<(), StoreError>;
+}

@@ -1,0 +1,332 @@
+//! Clients and their metadata (RFC 6749 §2, RFC 7591 §2, OIDC Registration §2).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri, scope::Scope,
+    secret::SecretDigest, time::Timestamp,
+};
+
+/// An application that asks for tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// `client_id`
+    pub id: ClientId,
+    /// `client_name`, shown to users.
+    pub name: String,
+    /// What kind of application it is.
+    pub kind: ClientKind,
+    /// Whether it may do anything at all.
+    pub status: ClientStatus,
+    /// `token_endpoint_auth_method`
+    pub authentication: ClientAuthentication,
+    /// `redirect_uris`
+    pub redirect_uris: BTreeSet<RedirectUri>,
+    /// `post_logout_redirect_uris` (RP-Initiated Logout §3.1)
+    pub post_logout_redirect_uris: BTreeSet<RedirectUri>,
+    /// `grant_types`
+    pub grant_types: BTreeSet<GrantType>,
+    /// `response_types`
+    pub response_types: BTreeSet<ResponseType>,
+    /// The response modes it may ask for.
+    pub response_modes: BTreeSet<ResponseMode>,
+    /// Every scope value it may ask for.
+    pub scope: Scope,
+    /// Every resource indicator it may ask for (RFC 8707).
+    pub resources: BTreeSet<String>,
+    /// Whether authorization requests need a PKCE challenge. Public clients always do.
+    pub pkce: PkcePolicy,
+    /// When its users are asked for consent.
+    pub consent: ConsentPolicy,
+    /// Shape and life of its tokens.
+    pub tokens: TokenPolicy,
+    /// `default_max_age`, seconds (OIDC Registration §2)
+    pub default_max_age: Option<u64>,
+    /// Browser origins that may call the token, userinfo and revocation endpoints.
+    pub allowed_origins: BTreeSet<String>,
+    /// What users are shown besides the name. All https.
+    pub links: ClientLinks,
+    /// Grants and tokens from before this moment are dead.
+    pub not_before: Timestamp,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When anything above last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Client {
+    /// Whether it may do anything at all.
+    pub fn is_active(&self) -> bool {
+        self.status == ClientStatus::Active
+    }
+
+    /// Whether it cannot keep a secret (RFC 6749 §2.1).
+    pub fn is_public(&self) -> bool {
+        matches!(self.authentication, ClientAuthentication::None)
+    }
+
+    /// Whether an authorization request without a challenge is refused (RFC 9700 §2.1.1).
+    pub fn requires_pkce(&self) -> bool {
+        self.is_public() || self.pkce == PkcePolicy::Required
+    }
+
+    /// The registered redirection URI that `requested` matches.
+    pub fn redirect_uri(&self, requested: &str) -> Option<&RedirectUri> {
+        self.redirect_uris.iter().find(|uri| uri.matches(requested))
+    }
+}
+
+/// What kind of application a client is; presets and metrics go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientKind {
+    /// A script in the browser.
+    Spa,
+    /// A web application with a server of its own.
+    Web,
+    /// A program on the user's device.
+    Native,
+    /// A program that acts for itself.
+    Service,
+}
+
+impl ClientKind {
+    /// The lower-case word for it, for metric labels and the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spa => "spa",
+            Self::Web => "web",
+            Self::Native => "native",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Whether a client may do anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientStatus {
+    /// It may.
+    Active,
+    /// It may not, and its tokens are dead.
+    Inactive,
+}
+
+/// How a client proves who it is (RFC 6749 §2.3, OIDC Core §9), with what that takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// Not at all: a public client.
+    None,
+    /// `client_secret_basic`
+    ClientSecretBasic {
+        /// The secrets that are valid, more than one during rotation.
+        secrets: Vec<ClientSecret>,
+    },
+    /// `client_secret_post`
+    ClientSecretPost {
+        /// The secrets that are valid, more than one during rotation.
+        secrets: Vec<ClientSecret>,
+    },
+    /// `private_key_jwt`
+    PrivateKeyJwt {
+        /// The public keys, a JWK Set (RFC 7517 §5) that was validated at registration.
+        jwks: serde_json::Value,
+        /// `token_endpoint_auth_signing_alg`; any supported one where absent.
+        algorithm: Option<SigningAlgorithm>,
+    },
+}
+
+impl ClientAuthentication {
+    /// The method of `token_endpoint_auth_method`.
+    pub fn method(&self) -> ClientAuthMethod {
+        match self {
+            Self::None => ClientAuthMethod::None,
+            Self::ClientSecretBasic { .. } => ClientAuthMethod::ClientSecretBasic,
+            Self::ClientSecretPost { .. } => ClientAuthMethod::ClientSecretPost,
+            Self::PrivateKeyJwt { .. } => ClientAuthMethod::PrivateKeyJwt,
+        }
+    }
+
+    /// The secrets of the two methods that have any.
+    pub fn secrets(&self) -> &[ClientSecret] {
+        match self {
+            Self::ClientSecretBasic { secrets } | Self::ClientSecretPost { secrets } => secrets,
+            Self::None | Self::PrivateKeyJwt { .. } => &[],
+        }
+    }
+}
+
+/// A generated secret of 256 bits, stored as its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// SHA-256 of the secret.
+    pub digest: SecretDigest,
+    /// When it stops working; never where absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Declares an enum of registered protocol names with `as_str`, `ALL`, `Display`, `FromStr`, serde.
+macro_rules! registered_names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// Every value, in the order of the specification.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The registered name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or(UnknownName)
+            }
+        }
+    };
+}
+
+/// A text that is none of the registered names of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a known name")]
+pub struct UnknownName;
+
+registered_names! {
+    /// `token_endpoint_auth_method` values.
+    ClientAuthMethod {
+        /// RFC 6749 §2.3.1, HTTP Basic.
+        ClientSecretBasic = "client_secret_basic",
+        /// RFC 6749 §2.3.1, form fields.
+        ClientSecretPost = "client_secret_post",
+        /// RFC 7523 §2.2 with an asymmetric key.
+        PrivateKeyJwt = "private_key_jwt",
+        /// A public client.
+        None = "none",
+    }
+}
+
+registered_names! {
+    /// `grant_type` values.
+    GrantType {
+        /// RFC 6749 §4.1
+        AuthorizationCode = "authorization_code",
+        /// RFC 6749 §6
+        RefreshToken = "refresh_token",
+        /// RFC 6749 §4.4
+        ClientCredentials = "client_credentials",
+    }
+}
+
+registered_names! {
+    /// `response_type` values (OAuth 2.0 Multiple Response Types). Named by their sorted parts.
+    ResponseType {
+        /// RFC 6749 §4.1.1
+        Code = "code",
+    }
+}
+
+registered_names! {
+    /// `response_mode` values.
+    ResponseMode {
+        /// OAuth 2.0 Multiple Response Types §2.1
+        Query = "query",
+        /// OAuth 2.0 Multiple Response Types §2.1
+        Fragment = "fragment",
+        /// OAuth 2.0 Form Post Response Mode
+        FormPost = "form_post",
+    }
+}
+
+registered_names! {
+    /// The two shapes of an access token.
+    AccessTokenFormat {
+        /// RFC 9068: verified by resource servers through JWKS.
+        Jwt = "jwt",
+        /// A reference, resolved by introspection.
+        Opaque = "opaque",
+    }
+}
+
+/// Whether a confidential client must use PKCE (RFC 7636).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PkcePolicy {
+    /// A request without a challenge is refused.
+    Required,
+    /// A challenge is honored, its absence tolerated.
+    Optional,
+}
+
+/// When users are asked whether the client may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentPolicy {
+    /// Once for every scope value.
+    Remember,
+    /// Every time.
+    Always,
+    /// Never, unless the client asks with `prompt=consent`: the operator's own applications.
+    Implied,
+}
+
+/// What a refresh does to the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshRotation {
+    /// It is replaced; using an old one revokes the family (RFC 9700 §4.14.2).
+    Rotate,
+    /// It stays.
+    Keep,
+}
+
+/// Shape and life of a client's tokens. Absent is the server's setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenPolicy {
+    /// Shape of access tokens where the resource server does not decide.
+    pub access_token_format: AccessTokenFormat,
+    /// Life of access tokens.
+    pub access_token_lifetime: Option<Duration>,
+    /// Life of ID tokens.
+    pub id_token_lifetime: Option<Duration>,
+    /// `id_token_signed_response_alg`
+    pub id_token_algorithm: SigningAlgorithm,
+    /// Whether refresh tokens rotate.
+    pub refresh_rotation: RefreshRotation,
+    /// A refresh token unused for this long is dead.
+    pub refresh_idle: Option<Duration>,
+    /// A refresh family is dead after this, used or not.
+    pub refresh_absolute: Option<Duration>,
+    /// How long the previous refresh token may be retried; zero allows no retry.
+    pub refresh_grace: Option<Duration>,
+}
+
+/// Links that users are shown, all https.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientLinks {
+    /// `client_uri`
+    pub client: Option<String>,
+    /// `logo_uri`
+    pub logo: Option<String>,
+    /// `policy_uri`
+    pub policy: Option<String>,
+    /// `tos_uri`
+    pub terms: Option<String>,
+}
