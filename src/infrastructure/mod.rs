@@ -1,1 +1,3 @@
 //! What talks to the outside: databases, state stores, keys, hashing, the clock.
+
+pub mod state;

@@ -5,3 +5,5 @@
     clippy::indexing_slicing,
     clippy::panic
 )]
+
+mod state_store;

@@ -2,6 +2,7 @@
 
 mod keys;
 mod repositories;
+pub mod state;
 
 use std::{error::Error, fmt};
 
