@@ -1,0 +1,32 @@
+//! Pages: what each one shows, as a typed view over an Askama template.
+//!
+//! Views borrow; they hold no logic beyond choosing words. Whatever a client or a user supplied is escaped by the
+//! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
+
+mod client;
+mod error;
+mod links;
+mod playground_view;
+mod scope_text;
+mod views;
+
+pub use client::{ClientLinks, ClientView};
+pub use error::{ErrorCause, ErrorPage};
+pub use links::{FormAction, HttpsUrl, ReturnUrl};
+pub use playground_view::{PlaygroundAction, PlaygroundPage, Step, StepOutcome};
+pub use scope_text::ScopeText;
+pub use views::{
+    ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage, LoginReason,
+    LogoutPage, ServerMode,
+};
+
+use crate::web::csp::PagePolicy;
+
+/// A template together with the security policy that its content needs.
+pub trait Page: askama::Template {
+    /// What the browser may do on this page.
+    fn policy(&self) -> PagePolicy;
+}
+
+#[cfg(test)]
+mod tests;

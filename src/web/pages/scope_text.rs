@@ -1,0 +1,84 @@
+//! Scopes in plain words (OIDC Core sections 5.4 and 11, and our own), for the consent page.
+
+/// What a scope means to the person who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeText<'a> {
+    /// A scope whose meaning this server defines.
+    Known {
+        /// What the application will be able to do, in a few words.
+        title: &'static str,
+        /// What that includes.
+        explanation: &'static str,
+    },
+    /// A scope that an application or a resource server defines; shown as it is.
+    Custom(&'a str),
+}
+
+impl<'a> ScopeText<'a> {
+    /// The words for a scope token.
+    pub fn of(scope: &'a str) -> Self {
+        let (title, explanation) = match scope {
+            "openid" => (
+                "Know who you are",
+                "A permanent identifier of your account on this server. No personal details.",
+            ),
+            "profile" => (
+                "See your profile",
+                "Your name, username, picture, language and similar details.",
+            ),
+            "email" => (
+                "See your email address",
+                "The address itself and whether it has been confirmed.",
+            ),
+            "address" => (
+                "See your postal address",
+                "Street, city, postal code and country, as far as you have given them.",
+            ),
+            "phone" => (
+                "See your phone number",
+                "The number itself and whether it has been confirmed.",
+            ),
+            "offline_access" => (
+                "Keep access while you are away",
+                "It stays connected after you close it, until you sign out of it or withdraw this access.",
+            ),
+            "roles" => (
+                "See your roles",
+                "The roles that you hold on this server, such as editor or administrator.",
+            ),
+            "groups" => (
+                "See your groups",
+                "The names of the groups that you belong to.",
+            ),
+            "permissions" => (
+                "See your permissions",
+                "What you are allowed to do in the applications of this server.",
+            ),
+            custom => return Self::Custom(custom),
+        };
+        Self::Known { title, explanation }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_of_this_server_has_words() {
+        let scopes = "openid profile email address phone offline_access roles groups permissions";
+        for scope in scopes.split(' ') {
+            assert!(
+                matches!(ScopeText::of(scope), ScopeText::Known { .. }),
+                "{scope}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_scope_is_never_mistaken_for_a_known_one() {
+        for scope in ["OpenID", "openid2", "read:mail", "email "] {
+            assert_eq!(ScopeText::of(scope), ScopeText::Custom(scope));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The views of the sign-in flow: login, consent, logout, form post, and the front page.
+
+use askama::Template;
+
+use super::client::ClientView;
+use super::links::{FormAction, HttpsUrl, ReturnUrl};
+use super::{Page, ScopeText};
+use crate::web::csp::{Nonce, PagePolicy};
+
+/// The login page; posts `interaction`, `csrf`, `username`, `password` and `remember` to `/login`.
+#[derive(Debug, Template)]
+#[template(path = "login.html")]
+pub struct LoginPage<'a> {
+    /// Names the pending authorization request.
+    pub interaction: &'a str,
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// The application that waits for the answer; none when someone signs in to this server itself.
+    pub client: Option<ClientView<'a>>,
+    /// What the username field holds at first: the login hint, or what was typed before an error.
+    pub username: &'a str,
+    /// Whether "keep me signed in" is ticked at first.
+    pub remember: bool,
+    /// Why the page is shown.
+    pub reason: LoginReason,
+    /// What went wrong on the last attempt.
+    pub error: Option<LoginError>,
+}
+
+impl LoginPage<'_> {
+    fn blames_input(&self) -> bool {
+        self.error == Some(LoginError::WrongCredentials)
+    }
+}
+
+impl Page for LoginPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        let policy = PagePolicy::bare().own_forms().keep_opener();
+        match &self.client {
+            Some(client) => client.allow_forms(policy),
+            None => policy,
+        }
+    }
+}
+
+/// Why a login page is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginReason {
+    /// Nobody is signed in.
+    SignIn,
+    /// Somebody is, but the request wants fresh proof (`prompt=login`, `max_age`).
+    Confirm,
+}
+
+impl LoginReason {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::SignIn => "Sign in",
+            Self::Confirm => "Confirm it is you",
+        }
+    }
+
+    fn lead(self) -> &'static str {
+        match self {
+            Self::SignIn => "to continue to",
+            Self::Confirm => "Enter your password again to continue to",
+        }
+    }
+}
+
+/// What the login page may say after a failed attempt. None of it depends on whether the account exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginError {
+    /// Unknown user, wrong password, disabled account: one text for all.
+    WrongCredentials,
+    /// Too many attempts from this place or for this name.
+    TooManyAttempts,
+    /// All password checkers are occupied.
+    Busy,
+}
+
+impl LoginError {
+    fn text(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => {
+                "The username or the password is not right. Please check both and try again."
+            }
+            Self::TooManyAttempts => {
+                "There were too many attempts. Please wait a few minutes and try again."
+            }
+            Self::Busy => "The server is busy right now. Please try again in a moment.",
+        }
+    }
+}
+
+/// The consent page; posts `interaction`, `csrf` and `decision` (`approve` or `cancel`) to `/consent`.
+#[derive(Debug, Template)]
+#[template(path = "consent.html")]
+pub struct ConsentPage<'a> {
+    /// Names the pending authorization request.
+    pub interaction: &'a str,
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// Who asks.
+    pub client: ClientView<'a>,
+    /// Who is asked: the display name or username of the session's user.
+    pub user: &'a str,
+    /// What is asked for.
+    pub scopes: Vec<ScopeText<'a>>,
+}
+
+impl Page for ConsentPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        let policy = PagePolicy::bare().own_forms().keep_opener();
+        self.client.allow_logo(self.client.allow_forms(policy))
+    }
+}
+
+/// The question before a logout (OIDC RP-Initiated Logout section 2); posts to `/oauth2/logout/confirm`.
+#[derive(Debug, Template)]
+#[template(path = "logout.html")]
+pub struct LogoutPage<'a> {
+    /// Names the pending logout request.
+    pub interaction: &'a str,
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// Who is signed in.
+    pub user: &'a str,
+    /// The application that asks, if one does.
+    pub client_name: Option<&'a str>,
+    /// A path on this server for those who stay signed in.
+    pub cancel_path: &'static str,
+}
+
+impl Page for LogoutPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare().own_forms().keep_opener()
+    }
+}
+
+/// The end of a logout: applications are told in frames (OIDC Front-Channel Logout section 3), then the browser goes on.
+#[derive(Debug, Default, Template)]
+#[template(path = "logged_out.html")]
+pub struct LoggedOutPage<'a> {
+    /// Front-channel logout addresses of the applications that took part in the session.
+    pub frames: Vec<HttpsUrl<'a>>,
+    /// The application's page to return to.
+    pub next: Option<ReturnUrl<'a>>,
+}
+
+impl Page for LoggedOutPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        let frames = self.frames.iter().filter_map(|frame| frame.url());
+        frames.fold(PagePolicy::bare().keep_opener(), |policy, frame| {
+            policy.frame(&frame)
+        })
+    }
+}
+
+/// An authorization response by POST (OAuth 2.0 Form Post Response Mode); submits itself, or on a click.
+#[derive(Debug, Template)]
+#[template(path = "form_post.html")]
+pub struct FormPostPage<'a> {
+    /// The client's redirect URI.
+    pub action: FormAction<'a>,
+    /// The parameters of the response, in order.
+    pub fields: &'a [(&'a str, &'a str)],
+    /// Lets the page load the script that submits it.
+    pub nonce: Nonce,
+}
+
+impl Page for FormPostPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare()
+            .forms_ending_at(self.action.url())
+            .script(self.nonce.clone())
+            .keep_opener()
+    }
+}
+
+/// The front page: what this server is.
+#[derive(Debug, Template)]
+#[template(path = "index.html")]
+pub struct IndexPage<'a> {
+    /// The issuer identifier.
+    pub issuer: &'a str,
+    /// Whether the playground exists.
+    pub mode: ServerMode,
+}
+
+impl IndexPage<'_> {
+    fn is_development(&self) -> bool {
+        self.mode == ServerMode::Development
+    }
+}
+
+impl Page for IndexPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare()
+    }
+}
+
+/// How the server was started, as far as pages care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerMode {
+    /// `dev`: with the playground.
+    Development,
+    /// `serve`.
+    Production,
+}
