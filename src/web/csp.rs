@@ -124,6 +124,19 @@ impl PagePolicy {
         self
     }
 
+    /// The value of `Referrer-Policy`: nothing ever leaves this server.
+    ///
+    /// A page with our own forms must not say `no-referrer`, since browsers then post them with `Origin: null`
+    /// (Fetch Standard, "append a request `Origin` header") and a strict check against cross-site posts would
+    /// refuse its own pages.
+    pub(crate) fn referrer_policy(&self) -> &'static str {
+        if self.own_forms {
+            "same-origin"
+        } else {
+            "no-referrer"
+        }
+    }
+
     /// The value of `Cross-Origin-Opener-Policy`.
     pub(crate) fn opener_policy(&self) -> &'static str {
         match self.opener {
@@ -239,6 +252,25 @@ mod tests {
         let policy = PagePolicy::bare().script(nonce.clone()).to_string();
         assert!(policy.contains(&format!("; script-src 'nonce-{nonce}';")));
         assert!(!policy.contains("unsafe-inline"));
+    }
+
+    #[test]
+    fn c165_no_page_sends_its_address_to_another_site() {
+        assert_eq!(PagePolicy::bare().referrer_policy(), "no-referrer");
+        // With `no-referrer` the browser would hide the origin of our own posts (case 139).
+        assert_eq!(
+            PagePolicy::bare().own_forms().referrer_policy(),
+            "same-origin"
+        );
+    }
+
+    #[test]
+    fn a_popup_keeps_its_opener_only_where_applications_sign_in() {
+        assert_eq!(PagePolicy::bare().opener_policy(), "same-origin");
+        assert_eq!(
+            PagePolicy::bare().keep_opener().opener_policy(),
+            "unsafe-none"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::web::pages::{ErrorCause, ErrorPage, Page};
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 
-/// Sends a page: never stored, never framed, never a source of referrers, under the policy that it declares.
+/// Sends a page: never stored, never framed, no referrer for other sites, under the policy that it declares.
 pub fn html<P: Page>(status: StatusCode, page: &P) -> Response {
     match page.render() {
         Ok(text) => {
@@ -43,7 +43,7 @@ fn put_headers(headers: &mut HeaderMap, policy: &PagePolicy) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
         header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
+        HeaderValue::from_static(policy.referrer_policy()),
     );
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

@@ -66,6 +66,14 @@ impl LoginReason {
             Self::Confirm => "Enter your password again to continue to",
         }
     }
+
+    /// The line under the heading when no application waits.
+    fn own_lead(self) -> &'static str {
+        match self {
+            Self::SignIn => "Use your account on this server.",
+            Self::Confirm => "Enter your password again.",
+        }
+    }
 }
 
 /// What the login page may say after a failed attempt. None of it depends on whether the account exists.
