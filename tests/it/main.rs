@@ -7,3 +7,4 @@
 )]
 
 mod state_store;
+mod support;

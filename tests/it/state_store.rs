@@ -2,6 +2,7 @@
 
 mod behavior;
 mod embedded;
+mod redis;
 
 use std::{any::Any, sync::Arc};
 
@@ -57,3 +58,4 @@ macro_rules! suite {
 }
 
 suite!(on_embedded, super::embedded::open());
+suite!(on_redis, super::redis::open().await);

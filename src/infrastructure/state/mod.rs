@@ -2,8 +2,12 @@
 //! one node, Redis for many.
 
 mod embedded;
+mod redis;
 
-pub use embedded::{EmbeddedStore, OpenError};
+pub use self::{
+    embedded::{EmbeddedStore, OpenError},
+    redis::{ConnectError, RedisOptions, RedisStore},
+};
 
 use std::time::Duration;
 

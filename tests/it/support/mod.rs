@@ -1,0 +1,3 @@
+//! What several suites need: servers and clients that clean up after themselves.
+
+pub(crate) mod redis;
