@@ -1,1 +1,26 @@
-//! The specifications as pure functions and types: parse, decide, describe. No I/O, no clock, no randomness.
+//! The specifications as pure functions and types: parse, decide, describe. No I/O, no clock, no
+//! randomness.
+
+pub mod access_token;
+pub mod authentication;
+pub mod authorization;
+pub mod bearer;
+pub mod capability;
+pub mod client_assertion;
+pub mod client_auth;
+pub mod code_grant;
+pub mod error;
+pub mod gate;
+pub mod id_token;
+pub mod introspection;
+pub mod issuer;
+pub mod logout;
+pub mod metadata;
+pub mod params;
+pub mod pkce;
+pub mod refresh;
+pub mod resource;
+pub mod response_mode;
+pub mod revocation;
+pub mod token;
+pub mod userinfo;

@@ -1,9 +1,13 @@
 //! Ports of the signing keys.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use super::StoreError;
-use crate::domain::key::SigningKey;
+use crate::domain::key::{SigningAlgorithm, SigningKey};
 
 /// Signing keys, reading.
 #[async_trait]
@@ -23,4 +27,62 @@ pub trait KeysMut {
 
     /// Forgets a key.
     async fn delete_signing_key(&self, kid: &str) -> Result<(), StoreError>;
+}
+
+/// A document that is served as it is, with its strong `ETag`.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The bytes.
+    pub body: Bytes,
+    /// The entity tag, in quotes.
+    pub etag: String,
+}
+
+/// Why nothing was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// There is no active key of this algorithm.
+    #[error("there is no active {0} key")]
+    NoKey(SigningAlgorithm),
+    /// The cryptographic library refused.
+    #[error("the signature could not be made")]
+    Failed,
+}
+
+/// What every token that does not verify is: the reason is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not valid")]
+pub struct InvalidToken;
+
+/// Signing and verifying JWTs, whatever library does it. Dates, issuer and audience are the caller's
+/// to check: they differ by purpose.
+#[async_trait]
+pub trait TokenSigner: Send + Sync {
+    /// Signs `claims` (a JSON object) with the active key of `algorithm`; `typ` goes to the header.
+    fn sign(
+        &self,
+        typ: &'static str,
+        algorithm: SigningAlgorithm,
+        claims: &[u8],
+    ) -> Result<String, SignError>;
+
+    /// The claims of a token that one of our own keys signed under this `typ`. An unknown key may be
+    /// a peer's newest one, so the keys are read again, but seldom.
+    async fn verify(
+        &self,
+        typ: &'static str,
+        token: &str,
+    ) -> Result<Map<String, Value>, InvalidToken>;
+
+    /// The claims of an assertion that a key of this client's JWK Set signed, with `algorithm` if the
+    /// client registered one.
+    fn verify_assertion(
+        &self,
+        assertion: &str,
+        jwks: &Value,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Map<String, Value>, InvalidToken>;
+
+    /// The public keys as a JWK Set (RFC 7517 §5).
+    fn jwks(&self) -> Arc<Document>;
 }

@@ -1,0 +1,122 @@
+//! RFC 9068 — JWT Profile for OAuth 2.0 Access Tokens; the same content under an opaque reference.
+//!
+//! `aud` is the requested resources (RFC 8707), together with the issuer where `openid` lets the
+//! token reach userinfo. Roles, groups and permissions appear where scope and user both allow.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::issuer::Issuer;
+use crate::domain::{
+    grant::Grant,
+    id::{ClientId, GrantId},
+    role::Authority,
+    scope::Scope,
+    time::Timestamp,
+};
+
+/// `typ` of the header (§2.1).
+pub const TYP: &str = "at+jwt";
+
+/// What an access token says, as the claims of §2.2 and the extra claim `gid`, which names the grant
+/// so that userinfo and introspection can tell whether it still stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// The issuer identifier.
+    pub iss: String,
+    /// The user, or the client where it acts for itself.
+    pub sub: String,
+    /// Where the token is good.
+    pub aud: BTreeSet<String>,
+    /// When it dies.
+    pub exp: Timestamp,
+    /// When it was issued.
+    pub iat: Timestamp,
+    /// Its identifier.
+    pub jti: String,
+    /// The client it was issued to.
+    pub client_id: ClientId,
+    /// The grant that it stands on.
+    pub gid: GrantId,
+    /// What it allows.
+    pub scope: Scope,
+    /// When the user logged in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub auth_time: Option<Timestamp>,
+    /// How sure we were.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acr: Option<String>,
+    /// By what methods.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub amr: Vec<String>,
+    /// §2.2.3.1
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub roles: BTreeSet<String>,
+    /// §2.2.3.1
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub groups: BTreeSet<String>,
+    /// What the user may do and the client may ask.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub permissions: BTreeSet<String>,
+}
+
+/// When and as what a token is issued.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// `jti`
+    pub id: String,
+    /// `iat`
+    pub now: Timestamp,
+    /// Until `exp`.
+    pub lifetime: Duration,
+}
+
+impl AccessToken {
+    /// The token of a grant that was narrowed to this request.
+    pub fn new(grant: &Grant, authority: &Authority, issuer: &Issuer, stamp: Stamp) -> Self {
+        let aud = audience(grant, issuer);
+        let named = |scope: &str, names: &BTreeSet<String>| {
+            if grant.scope.contains(scope) {
+                names.clone()
+            } else {
+                BTreeSet::new()
+            }
+        };
+        let authentication = grant.owner.as_ref().map(|owner| &owner.authentication);
+        let permissions = authority.permitted(&grant.scope, &grant.resources);
+        Self {
+            iss: issuer.as_str().to_owned(),
+            sub: grant
+                .subject()
+                .map_or(grant.client.as_str(), |user| user.as_str())
+                .to_owned(),
+            exp: stamp.now.plus(stamp.lifetime),
+            iat: stamp.now,
+            jti: stamp.id,
+            client_id: grant.client.clone(),
+            gid: grant.id.clone(),
+            scope: grant.scope.clone(),
+            auth_time: authentication.map(|a| a.time),
+            acr: authentication.map(|a| a.acr.clone()),
+            amr: authentication.map(|a| a.amr.clone()).unwrap_or_default(),
+            roles: named("roles", &authority.roles),
+            groups: named("groups", &authority.groups),
+            permissions: permissions.into_iter().map(str::to_owned).collect(),
+            aud,
+        }
+    }
+
+    /// Whether it is good at `audience` at this moment.
+    pub fn is_good(&self, audience: &str, now: Timestamp) -> bool {
+        now < self.exp && self.aud.contains(audience)
+    }
+}
+
+fn audience(grant: &Grant, issuer: &Issuer) -> BTreeSet<String> {
+    let mut audience: BTreeSet<String> = grant.resources.iter().cloned().collect();
+    if audience.is_empty() || grant.scope.contains("openid") {
+        audience.insert(issuer.as_str().to_owned());
+    }
+    audience
+}

@@ -1,0 +1,339 @@
+//! RFC 6749 §4.1.1, OIDC Core §3.1.2.1 — the authorization request.
+//!
+//! Parsed once, in three steps: [`RawAuthorization`] is syntax, [`RawAuthorization::bind`] finds the
+//! one address that may receive an answer, [`Bound::accept`] checks the rest in order.
+//!
+//! Supported: `response_type=code`, the response modes of discovery, PKCE (RFC 7636), `prompt`,
+//! `max_age`, `login_hint`, `id_token_hint`, `acr_values`, `nonce`, `resource` (RFC 8707); `display`,
+//! `ui_locales`, `claims_locales` and unknown parameters are accepted and not acted on.
+//! Refused: `request`, `request_uri`, `registration` with the errors of OIDC Core §3.1.2.6.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    capability::{Capability, Features},
+    error::{ErrorCode, OAuthError},
+    params::Params,
+    pkce::Challenge,
+    resource,
+    response_mode::RedirectTarget,
+};
+use crate::domain::{
+    client::{Client, GrantType, ResponseMode, ResponseType},
+    id::ClientId,
+    scope::Scope,
+};
+
+/// An authorization request of which only the syntax is known.
+#[derive(Clone, Debug)]
+pub struct RawAuthorization {
+    params: Params,
+}
+
+/// Why a request is answered by a page: there is no address that may receive a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswerable {
+    /// `client_id` is missing or ambiguous.
+    #[error("client_id is missing or included more than once")]
+    NoClient,
+    /// No active client has this `client_id`.
+    #[error("the client is unknown")]
+    UnknownClient,
+    /// `redirect_uri` is missing or ambiguous.
+    #[error("redirect_uri is missing or included more than once")]
+    NoRedirectUri,
+    /// `redirect_uri` is not registered for the client.
+    #[error("redirect_uri is not registered")]
+    ForeignRedirectUri,
+}
+
+impl RawAuthorization {
+    /// Takes the parameters of a query or of a form.
+    pub fn parse(params: Params) -> Self {
+        Self { params }
+    }
+
+    /// The client that asks.
+    pub fn client_id(&self) -> Result<ClientId, Unanswerable> {
+        self.params
+            .get("client_id")
+            .map(ClientId::new)
+            .ok_or(Unanswerable::NoClient)
+    }
+
+    /// Finds the registered address that the answer goes to. `redirect_uri` is always required:
+    /// OIDC Core §3.1.2.1, and RFC 9700 §4.1.3 advises it for the rest.
+    pub fn bind(self, client: &Client) -> Result<Bound, Unanswerable> {
+        if !client.is_active() {
+            return Err(Unanswerable::UnknownClient);
+        }
+        let uri = self
+            .params
+            .get("redirect_uri")
+            .ok_or(Unanswerable::NoRedirectUri)?;
+        if client.redirect_uri(uri).is_none() {
+            return Err(Unanswerable::ForeignRedirectUri);
+        }
+        let mode = self
+            .params
+            .get("response_mode")
+            .and_then(|mode| mode.parse().ok());
+        let mode = mode
+            .filter(|mode| client.allows(Capability::ResponseMode(*mode)))
+            .unwrap_or(ResponseMode::Query);
+        let state = self.params.get("state").map(str::to_owned);
+        let target = RedirectTarget::new(uri.to_owned(), mode, state);
+        Ok(Bound {
+            params: self.params,
+            target,
+        })
+    }
+}
+
+/// A request whose answer has an address.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    params: Params,
+    /// Where the answer goes.
+    pub target: RedirectTarget,
+}
+
+impl Bound {
+    /// Checks everything else, in this order. The error goes to [`Self::target`].
+    pub fn accept(
+        &self,
+        client: &Client,
+        features: &Features,
+    ) -> Result<AuthorizationRequest, OAuthError> {
+        self.check_syntax()?;
+        self.check_unsupported()?;
+        self.check_response_type(client, features)?;
+        self.check_response_mode(client, features)?;
+        Ok(AuthorizationRequest {
+            client: client.id.clone(),
+            redirect_uri: self.target.uri().to_owned(),
+            scope: self.scope(client)?,
+            resources: resource::requested(&self.params, &client.resources)?,
+            challenge: self.challenge(client)?,
+            prompt: self.prompt()?,
+            max_age: self.max_age()?.or(client.default_max_age),
+            nonce: self.text("nonce"),
+            login_hint: self
+                .text("login_hint")
+                .filter(|hint| hint.len() <= MAX_LOGIN_HINT),
+            id_token_hint: self.text("id_token_hint"),
+        })
+    }
+
+    fn check_syntax(&self) -> Result<(), OAuthError> {
+        self.params
+            .fault()
+            .map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    fn check_unsupported(&self) -> Result<(), OAuthError> {
+        for (name, code, description) in [
+            (
+                "request",
+                ErrorCode::RequestNotSupported,
+                "request objects are not supported",
+            ),
+            (
+                "request_uri",
+                ErrorCode::RequestUriNotSupported,
+                "request_uri is not supported",
+            ),
+            (
+                "registration",
+                ErrorCode::RegistrationNotSupported,
+                "the registration parameter is not supported",
+            ),
+        ] {
+            if self.params.get(name).is_some() {
+                return Err(OAuthError::new(code, description));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_response_type(&self, client: &Client, features: &Features) -> Result<(), OAuthError> {
+        let text = self
+            .params
+            .get("response_type")
+            .ok_or_else(|| invalid_request("response_type is missing"))?;
+        let unsupported = || {
+            OAuthError::new(
+                ErrorCode::UnsupportedResponseType,
+                "the response_type is not supported",
+            )
+        };
+        let response_type: ResponseType = text.parse().map_err(|_| unsupported())?;
+        if !features.allows(Capability::ResponseType(response_type)) {
+            return Err(unsupported());
+        }
+        if !client.allows(Capability::ResponseType(response_type))
+            || !client.allows(Capability::Grant(GrantType::AuthorizationCode))
+        {
+            return Err(OAuthError::new(
+                ErrorCode::UnauthorizedClient,
+                "the client is not registered for this response_type",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_response_mode(&self, client: &Client, features: &Features) -> Result<(), OAuthError> {
+        let Some(text) = self.params.get("response_mode") else {
+            return Ok(());
+        };
+        let allowed = text.parse().is_ok_and(|mode: ResponseMode| {
+            let capability = Capability::ResponseMode(mode);
+            features.allows(capability) && client.allows(capability)
+        });
+        if allowed {
+            Ok(())
+        } else {
+            Err(invalid_request(
+                "the response_mode is not supported or not allowed",
+            ))
+        }
+    }
+
+    /// The values the client may ask for; others are ignored (OIDC Core §3.1.2.1), and the token
+    /// response says what was granted (RFC 6749 §3.3).
+    fn scope(&self, client: &Client) -> Result<Scope, OAuthError> {
+        let invalid = |description| OAuthError::new(ErrorCode::InvalidScope, description);
+        let text = self
+            .params
+            .get("scope")
+            .ok_or_else(|| invalid("scope is missing"))?;
+        let asked: Scope = text
+            .parse()
+            .map_err(|_| invalid("the scope is malformed or too long"))?;
+        let mut scope = asked.intersection(&client.scope);
+        if !client.allows(Capability::Grant(GrantType::RefreshToken)) {
+            scope = scope.without("offline_access");
+        }
+        if scope.is_empty() {
+            return Err(invalid("no requested scope is allowed for this client")
+                .because(format!("asked: {asked}")));
+        }
+        Ok(scope)
+    }
+
+    fn challenge(&self, client: &Client) -> Result<Option<Challenge>, OAuthError> {
+        let challenge = Challenge::parse(
+            self.params.get("code_challenge"),
+            self.params.get("code_challenge_method"),
+        )?;
+        if challenge.is_none() && client.requires_pkce() {
+            return Err(invalid_request("code_challenge is required (PKCE)"));
+        }
+        Ok(challenge)
+    }
+
+    fn prompt(&self) -> Result<BTreeSet<Prompt>, OAuthError> {
+        let text = self.params.get("prompt").unwrap_or_default();
+        let prompts: BTreeSet<Prompt> = text
+            .split(' ')
+            .filter(|value| !value.is_empty())
+            .map(|value| {
+                Prompt::parse(value)
+                    .ok_or_else(|| invalid_request("the prompt value is not supported"))
+            })
+            .collect::<Result<_, _>>()?;
+        if prompts.contains(&Prompt::None) && prompts.len() > 1 {
+            return Err(invalid_request("prompt=none cannot be combined"));
+        }
+        Ok(prompts)
+    }
+
+    fn max_age(&self) -> Result<Option<u64>, OAuthError> {
+        let parse = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= MAX_AGE_DIGITS;
+            digits.then(|| text.parse().ok()).flatten()
+        };
+        match self.params.get("max_age") {
+            None => Ok(None),
+            Some(text) => parse(text)
+                .map(Some)
+                .ok_or_else(|| invalid_request("max_age must be a number of seconds")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.params.get(name).map(str::to_owned)
+    }
+}
+
+/// More is no age of a login.
+const MAX_AGE_DIGITS: usize = 10;
+/// Longer is no login name.
+const MAX_LOGIN_HINT: usize = 254;
+
+fn invalid_request(description: &'static str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidRequest, description)
+}
+
+/// A `prompt` value (OIDC Core §3.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// No page may be shown.
+    None,
+    /// Log in again.
+    Login,
+    /// Consent again.
+    Consent,
+    /// Choose the account.
+    SelectAccount,
+}
+
+impl Prompt {
+    /// Every value, as discovery lists them.
+    pub const NAMES: &'static [&'static str] = &["none", "login", "consent", "select_account"];
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "login" => Some(Self::Login),
+            "consent" => Some(Self::Consent),
+            "select_account" => Some(Self::SelectAccount),
+            _ => None,
+        }
+    }
+}
+
+/// A request that its client may make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client: ClientId,
+    /// As sent; the token request must repeat it.
+    pub redirect_uri: String,
+    /// What is asked for and may be.
+    pub scope: Scope,
+    /// Where (RFC 8707).
+    pub resources: Vec<String>,
+    /// PKCE.
+    pub challenge: Option<Challenge>,
+    /// `prompt`
+    pub prompt: BTreeSet<Prompt>,
+    /// `max_age` or the client's default, seconds.
+    pub max_age: Option<u64>,
+    /// `nonce`
+    pub nonce: Option<String>,
+    /// `login_hint`
+    pub login_hint: Option<String>,
+    /// `id_token_hint`, not verified yet.
+    pub id_token_hint: Option<String>,
+}
+
+impl AuthorizationRequest {
+    /// Whether `prompt` has this value.
+    pub fn prompts(&self, prompt: Prompt) -> bool {
+        self.prompt.contains(&prompt)
+    }
+}

@@ -1,0 +1,80 @@
+//! What the server offers and what a client registered for: one question asked of both, so that
+//! discovery, registration and the endpoints cannot disagree.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    client::{Client, ClientAuthMethod, GrantType, ResponseMode, ResponseType},
+    key::SigningAlgorithm,
+    scope::Scope,
+};
+
+/// One thing that a server can offer and a client can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// A `grant_type`.
+    Grant(GrantType),
+    /// A `response_type`.
+    ResponseType(ResponseType),
+    /// A `response_mode`.
+    ResponseMode(ResponseMode),
+    /// A `token_endpoint_auth_method`.
+    ClientAuth(ClientAuthMethod),
+}
+
+/// What this server offers. Discovery lists exactly this.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// `grant_types_supported`
+    pub grant_types: BTreeSet<GrantType>,
+    /// `response_types_supported`
+    pub response_types: BTreeSet<ResponseType>,
+    /// `response_modes_supported`
+    pub response_modes: BTreeSet<ResponseMode>,
+    /// `token_endpoint_auth_methods_supported`
+    pub client_auth_methods: BTreeSet<ClientAuthMethod>,
+    /// `id_token_signing_alg_values_supported`
+    pub algorithms: BTreeSet<SigningAlgorithm>,
+    /// `scopes_supported`
+    pub scopes: Scope,
+}
+
+impl Features {
+    /// Everything that is built, with these signature algorithms.
+    pub fn all(algorithms: impl IntoIterator<Item = SigningAlgorithm>) -> Self {
+        Self {
+            grant_types: GrantType::ALL.iter().copied().collect(),
+            response_types: ResponseType::ALL.iter().copied().collect(),
+            response_modes: ResponseMode::ALL.iter().copied().collect(),
+            client_auth_methods: ClientAuthMethod::ALL.iter().copied().collect(),
+            algorithms: algorithms.into_iter().collect(),
+            scopes: STANDARD_SCOPES.parse().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the server offers it.
+    pub fn allows(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Grant(grant) => self.grant_types.contains(&grant),
+            Capability::ResponseType(response_type) => self.response_types.contains(&response_type),
+            Capability::ResponseMode(mode) => self.response_modes.contains(&mode),
+            Capability::ClientAuth(method) => self.client_auth_methods.contains(&method),
+        }
+    }
+}
+
+/// The scope values that mean something to every client.
+pub const STANDARD_SCOPES: &str =
+    "openid profile email address phone offline_access roles groups permissions";
+
+impl Client {
+    /// Whether the client registered for it.
+    pub fn allows(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Grant(grant) => self.grant_types.contains(&grant),
+            Capability::ResponseType(response_type) => self.response_types.contains(&response_type),
+            Capability::ResponseMode(mode) => self.response_modes.contains(&mode),
+            Capability::ClientAuth(method) => self.authentication.method() == method,
+        }
+    }
+}

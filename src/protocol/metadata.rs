@@ -1,0 +1,97 @@
+//! OIDC Discovery §3, RFC 8414 §2 — provider metadata, generated from what the server offers.
+
+use serde_json::{Value, json};
+
+use super::{
+    authentication::ACR_PASSWORD, authorization::Prompt, capability::Features, issuer::Issuer,
+    userinfo,
+};
+use crate::domain::client::{ClientAuthMethod, GrantType};
+
+/// Paths of the endpoints, below the issuer.
+pub mod paths {
+    /// RFC 6749 §3.1
+    pub const AUTHORIZE: &str = "/oauth2/authorize";
+    /// RFC 6749 §3.2
+    pub const TOKEN: &str = "/oauth2/token";
+    /// RFC 7517 §5
+    pub const JWKS: &str = "/oauth2/jwks.json";
+    /// OIDC Core §5.3
+    pub const USERINFO: &str = "/oauth2/userinfo";
+    /// RFC 7662 §2
+    pub const INTROSPECT: &str = "/oauth2/introspect";
+    /// RFC 7009 §2
+    pub const REVOKE: &str = "/oauth2/revoke";
+    /// RP-Initiated Logout §2
+    pub const LOGOUT: &str = "/oauth2/logout";
+    /// OIDC Discovery §4
+    pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+    /// RFC 8414 §3
+    pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+}
+
+/// The metadata document, the same for both well-known addresses.
+pub fn document(issuer: &Issuer, features: &Features) -> Value {
+    let algorithms: Vec<&str> = features.algorithms.iter().map(|a| a.as_str()).collect();
+    let grant_types: Vec<GrantType> = features.grant_types.iter().copied().collect();
+    let auth_methods: Vec<ClientAuthMethod> =
+        features.client_auth_methods.iter().copied().collect();
+    // Introspection answers nobody who has not proved who they are (RFC 7662 §2.1).
+    let proving_methods: Vec<ClientAuthMethod> = auth_methods
+        .iter()
+        .copied()
+        .filter(|method| *method != ClientAuthMethod::None)
+        .collect();
+    json!({
+        "issuer": issuer.as_str(),
+        "authorization_endpoint": issuer.url(paths::AUTHORIZE),
+        "token_endpoint": issuer.url(paths::TOKEN),
+        "jwks_uri": issuer.url(paths::JWKS),
+        "userinfo_endpoint": issuer.url(paths::USERINFO),
+        "introspection_endpoint": issuer.url(paths::INTROSPECT),
+        "revocation_endpoint": issuer.url(paths::REVOKE),
+        "end_session_endpoint": issuer.url(paths::LOGOUT),
+        "scopes_supported": features.scopes.iter().collect::<Vec<_>>(),
+        "response_types_supported": features.response_types,
+        "response_modes_supported": features.response_modes,
+        "grant_types_supported": grant_types,
+        "acr_values_supported": [ACR_PASSWORD],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_methods_supported": auth_methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": proving_methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": auth_methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "claim_types_supported": ["normal"],
+        "claims_supported": claims_supported(),
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": Prompt::NAMES,
+    })
+}
+
+fn claims_supported() -> Vec<&'static str> {
+    let token_claims = [
+        "iss",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "nonce",
+        "acr",
+        "amr",
+        "azp",
+        "sid",
+        "at_hash",
+    ];
+    userinfo::CLAIMS
+        .iter()
+        .copied()
+        .chain(token_claims)
+        .collect()
+}

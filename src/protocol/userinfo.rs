@@ -1,0 +1,129 @@
+//! OIDC Core §5.3, §5.4 — claims about the user by scope.
+//!
+//! Absent claims are omitted, never null or empty (§5.3.2).
+
+use serde_json::{Map, Value};
+
+use crate::domain::{role::Authority, scope::Scope, user::User};
+
+/// Every claim that a scope can release, as discovery lists them.
+pub const CLAIMS: &[&str] = &[
+    "sub",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "updated_at",
+    "email",
+    "email_verified",
+    "address",
+    "phone_number",
+    "phone_number_verified",
+    "roles",
+    "groups",
+    "permissions",
+];
+
+/// The claims that `scope` releases.
+pub fn claims(user: &User, authority: &Authority, scope: &Scope) -> Map<String, Value> {
+    let mut claims = Map::new();
+    claims.insert("sub".into(), user.id.as_str().into());
+    for value in scope.iter() {
+        match value {
+            "profile" => profile(user, &mut claims),
+            "email" => email(user, &mut claims),
+            "phone" => phone(user, &mut claims),
+            "address" => address(user, &mut claims),
+            "roles" => names(
+                "roles",
+                authority.roles.iter().map(String::as_str),
+                &mut claims,
+            ),
+            "groups" => names(
+                "groups",
+                authority.groups.iter().map(String::as_str),
+                &mut claims,
+            ),
+            "permissions" => names(
+                "permissions",
+                authority.permitted(scope, &[]).into_iter(),
+                &mut claims,
+            ),
+            _ => {}
+        }
+    }
+    claims
+}
+
+fn profile(user: &User, claims: &mut Map<String, Value>) {
+    let profile = &user.profile;
+    let full_name = user.full_name();
+    for (name, value) in [
+        ("name", &full_name),
+        ("given_name", &profile.first_name),
+        ("family_name", &profile.last_name),
+        ("middle_name", &profile.middle_name),
+        ("nickname", &profile.nickname),
+        ("profile", &profile.profile),
+        ("picture", &profile.picture),
+        ("website", &profile.website),
+        ("gender", &profile.gender),
+        ("birthdate", &profile.birthdate),
+        ("zoneinfo", &profile.zoneinfo),
+        ("locale", &profile.locale),
+    ] {
+        text(name, value.as_deref(), claims);
+    }
+    text("preferred_username", Some(user.username.as_str()), claims);
+    claims.insert("updated_at".into(), user.updated_at.0.into());
+}
+
+fn email(user: &User, claims: &mut Map<String, Value>) {
+    if let Some(email) = &user.email {
+        claims.insert("email".into(), email.as_str().into());
+        claims.insert("email_verified".into(), user.email_verified.into());
+    }
+}
+
+fn phone(user: &User, claims: &mut Map<String, Value>) {
+    if let Some(number) = user
+        .profile
+        .phone_number
+        .as_deref()
+        .filter(|number| !number.is_empty())
+    {
+        claims.insert("phone_number".into(), number.into());
+        claims.insert(
+            "phone_number_verified".into(),
+            user.profile.phone_number_verified.into(),
+        );
+    }
+}
+
+fn address(user: &User, claims: &mut Map<String, Value>) {
+    if let Some(address) = &user.profile.address
+        && let Ok(Value::Object(fields)) = serde_json::to_value(address)
+        && !fields.is_empty()
+    {
+        claims.insert("address".into(), fields.into());
+    }
+}
+
+fn text(name: &str, value: Option<&str>, claims: &mut Map<String, Value>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        claims.insert(name.to_owned(), value.into());
+    }
+}
+
+fn names<'a>(name: &str, values: impl Iterator<Item = &'a str>, claims: &mut Map<String, Value>) {
+    claims.insert(name.to_owned(), values.collect::<Vec<_>>().into());
+}
