@@ -3,6 +3,7 @@
 mod behavior;
 mod embedded;
 mod redis;
+mod sessions;
 
 use std::{any::Any, sync::Arc};
 
@@ -18,39 +19,48 @@ struct Rig {
 macro_rules! suite {
     ($store:ident, $open:expr) => {
         suite!($store, $open,
-            a_record_is_read_as_it_was_written,
-            a_missing_record_is_absent,
-            put_overwrites,
-            add_writes_only_once,
-            swap_returns_the_old_record_and_writes_the_new,
-            swap_writes_nothing_where_nothing_was,
-            swap_keeps_the_time_that_is_left,
-            replace_needs_the_expected_record,
-            replace_gives_new_time,
-            delete_says_whether_there_was_something,
-            hit_counts_and_starts_again_after_its_window,
-            a_count_can_be_read_without_counting,
-            an_expired_record_is_absent_to_every_operation,
-            an_extreme_time_to_live_is_accepted,
-            bytes_of_any_kind_and_size_come_back,
-            c051_a_key_of_another_kind_finds_nothing,
-            of_fifty_adds_one_wins,
-            of_fifty_swaps_one_sees_each_record,
-            of_fifty_replaces_one_wins,
-            of_fifty_deletes_one_wins,
-            fifty_tasks_lose_no_hit,
-            typed_records_round_trip,
-            a_record_that_somebody_changed_is_not_replaced,
-            a_record_of_another_shape_is_corrupt,
+            behavior::a_record_is_read_as_it_was_written,
+            behavior::a_missing_record_is_absent,
+            behavior::put_overwrites,
+            behavior::add_writes_only_once,
+            behavior::swap_returns_the_old_record_and_writes_the_new,
+            behavior::swap_writes_nothing_where_nothing_was,
+            behavior::swap_keeps_the_time_that_is_left,
+            behavior::replace_needs_the_expected_record,
+            behavior::replace_gives_new_time,
+            behavior::delete_says_whether_there_was_something,
+            behavior::hit_counts_and_starts_again_after_its_window,
+            behavior::a_count_can_be_read_without_counting,
+            behavior::an_expired_record_is_absent_to_every_operation,
+            behavior::an_extreme_time_to_live_is_accepted,
+            behavior::bytes_of_any_kind_and_size_come_back,
+            behavior::c051_a_key_of_another_kind_finds_nothing,
+            behavior::of_fifty_adds_one_wins,
+            behavior::of_fifty_swaps_one_sees_each_record,
+            behavior::of_fifty_replaces_one_wins,
+            behavior::of_fifty_deletes_one_wins,
+            behavior::fifty_tasks_lose_no_hit,
+            behavior::typed_records_round_trip,
+            behavior::a_record_that_somebody_changed_is_not_replaced,
+            behavior::a_record_of_another_shape_is_corrupt,
+            sessions::a_session_is_loaded_as_it_was_created,
+            sessions::a_session_id_that_is_taken_is_replaced,
+            sessions::a_save_updates_data_and_expiry,
+            sessions::a_late_save_does_not_revive_a_session_that_ended,
+            sessions::a_save_of_an_unknown_session_creates_nothing,
+            sessions::of_parallel_tabs_the_last_wins_and_none_fails,
+            sessions::no_tab_revives_a_session_while_it_is_deleted,
+            sessions::an_expired_session_is_gone_by_the_injected_clock,
+            sessions::c138_a_renewed_session_leaves_its_old_id_dead,
         );
     };
-    ($store:ident, $open:expr, $($behavior:ident,)+) => {
+    ($store:ident, $open:expr, $($part:ident::$behavior:ident,)+) => {
         mod $store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $behavior() {
                     let rig = $open;
-                    super::behavior::$behavior(&rig.store).await;
+                    super::$part::$behavior(&rig.store).await;
                 }
             )+
         }

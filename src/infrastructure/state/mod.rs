@@ -3,10 +3,12 @@
 
 mod embedded;
 mod redis;
+mod sessions;
 
 pub use self::{
     embedded::{EmbeddedStore, OpenError},
     redis::{ConnectError, RedisOptions, RedisStore},
+    sessions::StateSessions,
 };
 
 use std::time::Duration;
