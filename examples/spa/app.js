@@ -7,7 +7,7 @@ const manager = new UserManager({
   client_id: settings.client_id,
   redirect_uri: `${location.origin}/callback`,
   post_logout_redirect_uri: `${location.origin}/`,
-  scope: "openid profile email roles offline_access",
+  scope: "openid profile email offline_access reports:read",
   resource: settings.api, // the audience of the access token (RFC 8707)
   // Tokens live as long as the tab: a script injected here could use them, but not keep them for long.
   userStore: new WebStorageStateStore({ store: sessionStorage }),

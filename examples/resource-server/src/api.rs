@@ -46,7 +46,7 @@ async fn contact(token: AccessToken) -> Result<Json<Value>, Refusal> {
 
 /// Scope and permission: what the client was let do, and what the *user* may do.
 async fn reports(token: AccessToken) -> Result<Json<Value>, Refusal> {
-    token.require_scope("roles")?;
+    token.require_scope("reports:read")?;
     token.require_permission("reports:read")?;
     Ok(Json(json!({ "reports": ["Revenue", "Churn"] })))
 }

@@ -86,7 +86,7 @@ impl Provider {
         let now = get_current_timestamp();
         json!({
             "iss": *self.issuer.lock().unwrap(), "aud": AUDIENCE, "sub": "alice", "client_id": "spa",
-            "iat": now, "exp": now + 600, "jti": "1", "scope": "openid email roles",
+            "iat": now, "exp": now + 600, "jti": "1", "scope": "openid email reports:read",
             "permissions": ["reports:read"],
         })
     }
