@@ -1,4 +1,59 @@
 //! Use cases: commands change, queries read; both load, let the protocol decide, and apply.
 
+pub mod access;
+pub mod client_auth;
+pub mod commands;
+mod error;
+pub mod issue;
 pub mod ports;
+pub mod queries;
+pub mod settings;
 pub mod state;
+pub mod trail;
+
+use std::sync::Arc;
+
+pub use self::error::Failure;
+use self::{
+    ports::{Clock, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
+    settings::Settings,
+};
+use crate::protocol::refresh::RefreshKey;
+
+/// Everything a use case may need. One per process.
+pub struct Ports {
+    /// What must last.
+    pub store: Arc<dyn Store>,
+    /// What is short-lived and hot.
+    pub state: Arc<dyn StateStore>,
+    /// Signing keys.
+    pub signer: Arc<dyn TokenSigner>,
+    /// Password hashing.
+    pub passwords: Arc<dyn PasswordHasher>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The key under which refresh tokens are made.
+    pub refresh_key: RefreshKey,
+    /// What the operator configured.
+    pub settings: Settings,
+}
+
+impl Ports {
+    /// A fresh secret of 256 bits, base64url.
+    pub fn secret(&self) -> String {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let mut bytes = [0_u8; 32];
+        self.rng.fill(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// A fresh identifier of 128 bits, base64url. Unguessable, but not a secret.
+    pub fn identifier(&self) -> String {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let mut bytes = [0_u8; 16];
+        self.rng.fill(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}

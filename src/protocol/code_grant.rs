@@ -66,6 +66,8 @@ pub enum Redemption {
     Granted(Box<Grant>),
     /// The code was used before: whatever came of it must die (RFC 6749 §4.1.2).
     Replayed(GrantId),
+    /// There is nothing under the code, or nothing any more.
+    Unknown,
     /// The code belongs to another client.
     Misused(ClientId),
     /// No, for the reason in the cause.
@@ -89,7 +91,7 @@ pub fn redeem(
     now: Timestamp,
 ) -> Redemption {
     let record = match slot {
-        None => return Redemption::Rejected(invalid_grant("the code is unknown")),
+        None => return Redemption::Unknown,
         Some(CodeSlot::Spent) => return Redemption::Replayed(grant_id(exchange.code)),
         Some(CodeSlot::Live(record)) => record,
     };

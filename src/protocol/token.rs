@@ -37,6 +37,8 @@ pub enum TokenRequest {
     ClientCredentials {
         /// `scope`; everything allowed where absent.
         scope: Option<Scope>,
+        /// `resource` (RFC 8707)
+        resources: Vec<String>,
     },
 }
 
@@ -66,6 +68,7 @@ impl TokenRequest {
             }),
             Ok(GrantType::ClientCredentials) => Ok(Self::ClientCredentials {
                 scope: scope(params)?,
+                resources,
             }),
             Err(_) => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,

@@ -8,7 +8,7 @@ use crate::domain::{
     consent::Consent,
     event::{AuditEvent, OutboxMessage},
     grant::{Grant, GrantRecord},
-    id::{ClientId, GrantId, GroupId, RoleId, UserId},
+    id::{ClientId, GrantId, GroupId, RoleId, SessionId, UserId},
     resource::ResourceServer,
     role::{Authority, Group, Role},
     time::Timestamp,
@@ -176,6 +176,13 @@ pub trait GrantsMut {
         &self,
         user: &UserId,
         client: &ClientId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Revokes all grants that were given in a login session, as when it ends. How many there were.
+    async fn revoke_grants_of_session(
+        &self,
+        session: &SessionId,
         now: Timestamp,
     ) -> Result<u64, StoreError>;
 

@@ -1,0 +1,132 @@
+//! Client authentication at every endpoint that asks for it (RFC 6749 §2.3, OIDC Core §9).
+
+use std::time::Duration;
+
+use super::{
+    Failure, Ports,
+    ports::state::{Kind, StateKey},
+    trail::{About, Origin},
+};
+use crate::{
+    domain::{
+        client::{Client, ClientAuthentication, ClientSecret},
+        event::EventKind,
+        key::SigningAlgorithm,
+        time::Timestamp,
+    },
+    protocol::{
+        capability::Capability,
+        client_assertion,
+        client_auth::{Credentials, Proof, rejected},
+    },
+};
+
+/// Finds the client and checks its proof by the one method that it registered. Every refusal has
+/// the same answer; the audit trail has the cause.
+pub async fn authenticate(
+    ports: &Ports,
+    credentials: &Credentials,
+    origin: &Origin,
+) -> Result<Client, Failure> {
+    match prove(ports, credentials).await {
+        Err(Failure::Refused(error)) => {
+            let detail = serde_json::json!({ "cause": error.cause, "client_id": shortened(credentials.client.as_str()) });
+            let about = About {
+                detail: Some(detail),
+                ..About::default()
+            };
+            ports
+                .record(EventKind::ClientRejected, origin, about)
+                .await?;
+            Err(error.into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// As [`authenticate`], but for endpoints that a public client cannot use (RFC 7662 §2.1).
+pub async fn authenticate_confidential(
+    ports: &Ports,
+    credentials: &Credentials,
+    origin: &Origin,
+) -> Result<Client, Failure> {
+    let client = authenticate(ports, credentials, origin).await?;
+    if client.is_public() {
+        return Err(rejected("a public client cannot authenticate").into());
+    }
+    Ok(client)
+}
+
+async fn prove(ports: &Ports, credentials: &Credentials) -> Result<Client, Failure> {
+    let client = ports.store.reader().client(&credentials.client).await?;
+    let client = client
+        .filter(Client::is_active)
+        .ok_or_else(|| rejected("the client is unknown or inactive"))?;
+    if !ports
+        .settings
+        .features
+        .allows(Capability::ClientAuth(client.authentication.method()))
+    {
+        return Err(rejected("the client's authentication method is switched off").into());
+    }
+    match (&client.authentication, &credentials.proof) {
+        (ClientAuthentication::None, Proof::None) => {}
+        (
+            ClientAuthentication::ClientSecretBasic { secrets }
+            | ClientAuthentication::ClientSecretPost { secrets },
+            Proof::Secret(method, secret),
+        ) if *method == client.authentication.method() => {
+            if !is_one_of(secrets, secret, ports.clock.now()) {
+                return Err(rejected("the client secret is wrong or expired").into());
+            }
+        }
+        (ClientAuthentication::PrivateKeyJwt { jwks, algorithm }, Proof::Assertion(assertion)) => {
+            verify_assertion(ports, &client, assertion, (jwks, *algorithm)).await?;
+        }
+        _ => {
+            return Err(
+                rejected("not the authentication method that the client registered").into(),
+            );
+        }
+    }
+    Ok(client)
+}
+
+/// Compares with every secret that is valid, each in constant time.
+fn is_one_of(secrets: &[ClientSecret], presented: &str, now: Timestamp) -> bool {
+    secrets
+        .iter()
+        .filter(|secret| secret.expires_at.is_none_or(|end| now < end))
+        .fold(false, |found, secret| {
+            found | secret.digest.matches(presented)
+        })
+}
+
+/// RFC 7523 §3: signature, claims, then the identifier's single use, which fails closed.
+async fn verify_assertion(
+    ports: &Ports,
+    client: &Client,
+    assertion: &str,
+    (jwks, algorithm): (&serde_json::Value, Option<SigningAlgorithm>),
+) -> Result<(), Failure> {
+    let claims = ports
+        .signer
+        .verify_assertion(assertion, jwks, algorithm)
+        .map_err(|_| rejected("the assertion's signature does not verify"))?;
+    let now = ports.clock.now();
+    let single_use = client_assertion::check(&claims, &client.id, &ports.settings.issuer, now)?;
+    let key = StateKey::new(
+        Kind::Assertion,
+        &format!("{}\0{}", client.id, single_use.id),
+    );
+    // A minute longer than it is valid: the store's clock may run ahead of ours.
+    let ttl = single_use.expires_at.since(now) + Duration::from_secs(60);
+    if !ports.state.add(&key, b"1", ttl).await? {
+        return Err(rejected("the assertion was used before").into());
+    }
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}

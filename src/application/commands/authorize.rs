@@ -1,0 +1,433 @@
+//! The authorization endpoint: from a request to a page or to a response (RFC 6749 §4.1,
+//! OIDC Core §3.1.2).
+//!
+//! A request that needs a page becomes an interaction: a record of its own, bound to the browser by
+//! a secret in a cookie, so that parallel tabs do not disturb each other and nobody can finish what
+//! somebody else began.
+
+use serde::{Deserialize, Serialize};
+
+use super::end_session::read_hint;
+use crate::{
+    application::{
+        Failure, Ports,
+        ports::state::{Kind, StateError, StateKey},
+        state::{self, Stored},
+        trail::{About, Origin},
+    },
+    domain::{
+        client::Client,
+        consent::Consent,
+        event::EventKind,
+        grant::{Grant, ResourceOwner},
+        id::UserId,
+        secret::SecretDigest,
+        time::Timestamp,
+    },
+    protocol::{
+        authentication::{Login, Progress, Situation, Step, consented_scope, next_step},
+        authorization::{AuthorizationRequest, RawAuthorization, Unanswerable},
+        code_grant::{CodeRecord, CodeSlot, grant_id},
+        error::{ErrorCode, OAuthError},
+        params::Params,
+        response_mode::{Delivery, RedirectTarget},
+    },
+};
+
+/// Lost races for one interaction until we give up.
+const MAX_UPDATE_ATTEMPTS: usize = 10;
+/// How much longer than a code its tombstone is kept, so that a replay is noticed.
+const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// A request that waits for its user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interaction {
+    /// What was asked.
+    pub request: AuthorizationRequest,
+    /// Where the answer goes.
+    pub target: RedirectTarget,
+    /// The subject of a valid `id_token_hint`.
+    pub hinted: Option<UserId>,
+    /// What happened so far.
+    pub progress: Progress,
+    /// Digest of the secret in the browser's cookie.
+    browser: SecretDigest,
+    /// From when it is forgotten.
+    expires_at: Timestamp,
+}
+
+/// What the browser gets.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The response to the client.
+    Respond(Delivery),
+    /// The login page of this interaction.
+    LogIn(Ticket),
+    /// The consent page of this interaction.
+    Consent(Ticket),
+    /// An error page: nobody may be answered.
+    Unanswerable(Unanswerable),
+}
+
+/// Names an interaction.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Its identifier, which may stand in URLs.
+    pub id: String,
+    /// The secret for the browser's cookie, if it was just made.
+    pub secret: Option<String>,
+}
+
+/// Why an interaction cannot go on in this browser.
+#[derive(Debug, thiserror::Error)]
+pub enum InteractionError {
+    /// It is finished, too old, or never was.
+    #[error("the interaction is over")]
+    Over,
+    /// It was begun in another browser.
+    #[error("the interaction belongs to another browser")]
+    Foreign,
+    /// Nothing to do with the browser.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl From<StateError> for InteractionError {
+    fn from(error: StateError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+/// Takes a new authorization request of a browser in which `login` may be logged in.
+pub async fn begin(
+    ports: &Ports,
+    params: Params,
+    login: Option<&Login>,
+) -> Result<Outcome, Failure> {
+    let raw = RawAuthorization::parse(params);
+    let id = match raw.client_id() {
+        Ok(id) => id,
+        Err(error) => return Ok(Outcome::Unanswerable(error)),
+    };
+    let Some(client) = ports.store.reader().client(&id).await? else {
+        return Ok(Outcome::Unanswerable(Unanswerable::UnknownClient));
+    };
+    let bound = match raw.bind(&client) {
+        Ok(bound) => bound,
+        Err(error) => return Ok(Outcome::Unanswerable(error)),
+    };
+    let target = bound.target.clone();
+    let outcome = match bound.accept(&client, &ports.settings.features) {
+        Ok(request) => open(ports, &client, (request, target.clone()), login).await,
+        Err(error) => Err(error.into()),
+    };
+    // From here on the client learns about every failure (RFC 6749 §4.1.2.1).
+    Ok(outcome.unwrap_or_else(|failure| refuse(ports, &target, &failure)))
+}
+
+/// Goes on with an interaction after a page did its work.
+pub async fn resume(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    login: Option<&Login>,
+) -> Result<Outcome, InteractionError> {
+    let interaction = find(ports, id, secret).await?.record;
+    let client = ports
+        .store
+        .reader()
+        .client(&interaction.request.client)
+        .await
+        .map_err(Failure::from)?;
+    let Some(client) = client.filter(Client::is_active) else {
+        return Err(InteractionError::Over);
+    };
+    let outcome = match step(ports, &client, &interaction, login).await {
+        Ok(Step::LogIn) => {
+            return Ok(Outcome::LogIn(Ticket {
+                id: id.to_owned(),
+                secret: None,
+            }));
+        }
+        Ok(Step::Consent) => {
+            return Ok(Outcome::Consent(Ticket {
+                id: id.to_owned(),
+                secret: None,
+            }));
+        }
+        Ok(Step::Fail(error)) => Err(error.into()),
+        Ok(Step::Issue) => respond(ports, &interaction, login).await,
+        Err(failure) => Err(failure),
+    };
+    // Whoever removes the record answers; a second tab that comes later finds nothing.
+    if !ports.state.delete(&key(id)).await? {
+        return Err(InteractionError::Over);
+    }
+    Ok(outcome.unwrap_or_else(|failure| refuse(ports, &interaction.target, &failure)))
+}
+
+/// The interaction of this browser.
+pub async fn find(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+) -> Result<Stored<Interaction>, InteractionError> {
+    let stored: Stored<Interaction> = state::read_record(&*ports.state, &key(id))
+        .await?
+        .ok_or(InteractionError::Over)?;
+    if stored.record.expires_at <= ports.clock.now() {
+        return Err(InteractionError::Over);
+    }
+    match secret {
+        Some(secret) if stored.record.browser.matches(secret) => Ok(stored),
+        _ => Err(InteractionError::Foreign),
+    }
+}
+
+/// Notes that `user` logged in within the interaction.
+pub async fn note_login(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    user: &UserId,
+) -> Result<(), InteractionError> {
+    advance(ports, id, secret, |progress| {
+        progress.logged_in = Some(user.clone())
+    })
+    .await
+}
+
+/// Remembers the consent of `login`'s user and notes it within the interaction.
+pub async fn grant_consent(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    login: &Login,
+    origin: &Origin,
+) -> Result<(), InteractionError> {
+    let interaction = find(ports, id, secret).await?.record;
+    remember_consent(ports, &interaction, login, origin).await?;
+    advance(ports, id, secret, |progress| {
+        progress.consented = Some(login.user.clone())
+    })
+    .await
+}
+
+/// Ends the interaction because the user declined: the client gets `access_denied`.
+pub async fn decline(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    login: Option<&Login>,
+    origin: &Origin,
+) -> Result<Delivery, InteractionError> {
+    let interaction = find(ports, id, secret).await?.record;
+    if !ports.state.delete(&key(id)).await? {
+        return Err(InteractionError::Over);
+    }
+    let user = login.map(|login| login.user.clone());
+    let about = About {
+        user,
+        client: Some(interaction.request.client.clone()),
+        ..About::default()
+    };
+    ports
+        .record(EventKind::ConsentDenied, origin, about)
+        .await
+        .map_err(Failure::from)?;
+    let error = OAuthError::new(ErrorCode::AccessDenied, "the user declined");
+    Ok(interaction.target.failure(&error, &ports.settings.issuer))
+}
+
+async fn open(
+    ports: &Ports,
+    client: &Client,
+    (request, target): (AuthorizationRequest, RedirectTarget),
+    login: Option<&Login>,
+) -> Result<Outcome, Failure> {
+    let secret = ports.secret();
+    let interaction = Interaction {
+        hinted: hinted_user(ports, client, &request).await?,
+        request,
+        target,
+        progress: Progress::default(),
+        browser: SecretDigest::of(&secret),
+        expires_at: ports.clock.now().plus(ports.settings.lifetimes.interaction),
+    };
+    let needs_login = match step(ports, client, &interaction, login).await? {
+        Step::LogIn => true,
+        Step::Consent => false,
+        Step::Issue => return respond(ports, &interaction, login).await,
+        Step::Fail(error) => return Err(error.into()),
+    };
+    let id = ports.identifier();
+    state::put_record(
+        &*ports.state,
+        &key(&id),
+        &interaction,
+        ports.settings.lifetimes.interaction,
+    )
+    .await?;
+    let ticket = Ticket {
+        id,
+        secret: Some(secret),
+    };
+    Ok(if needs_login {
+        Outcome::LogIn(ticket)
+    } else {
+        Outcome::Consent(ticket)
+    })
+}
+
+async fn hinted_user(
+    ports: &Ports,
+    client: &Client,
+    request: &AuthorizationRequest,
+) -> Result<Option<UserId>, OAuthError> {
+    let Some(hint) = &request.id_token_hint else {
+        return Ok(None);
+    };
+    match read_hint(ports, hint)
+        .await
+        .filter(|hint| hint.client == client.id)
+    {
+        Some(hint) => Ok(Some(hint.subject)),
+        None => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "id_token_hint is not an ID token for this client",
+        )),
+    }
+}
+
+/// Loads what the decision depends on, and decides.
+async fn step(
+    ports: &Ports,
+    client: &Client,
+    interaction: &Interaction,
+    login: Option<&Login>,
+) -> Result<Step, Failure> {
+    let consent = match login {
+        Some(login) => {
+            ports
+                .store
+                .reader()
+                .consent(&login.user, &client.id)
+                .await?
+        }
+        None => None,
+    };
+    let situation = Situation {
+        request: &interaction.request,
+        client,
+        login,
+        hinted: interaction.hinted.as_ref(),
+        consent: consent.as_ref(),
+        progress: &interaction.progress,
+    };
+    Ok(next_step(&situation, ports.clock.now()))
+}
+
+/// Makes the code.
+async fn respond(
+    ports: &Ports,
+    interaction: &Interaction,
+    login: Option<&Login>,
+) -> Result<Outcome, Failure> {
+    let login = login.ok_or(Failure::Broken("the flow", None))?;
+    let code = ports.secret();
+    let now = ports.clock.now();
+    let request = &interaction.request;
+    let owner = ResourceOwner {
+        subject: login.user.clone(),
+        authentication: login.authentication.clone(),
+        nonce: request.nonce.clone(),
+    };
+    let record = CodeRecord {
+        grant: Grant {
+            id: grant_id(&code),
+            client: request.client.clone(),
+            owner: Some(owner),
+            scope: request.scope.clone(),
+            resources: request.resources.clone(),
+            granted_at: now,
+        },
+        redirect_uri: request.redirect_uri.clone(),
+        challenge: request.challenge.clone(),
+        expires_at: now.plus(ports.settings.lifetimes.code),
+    };
+    let ttl = ports.settings.lifetimes.code + TOMBSTONE;
+    let slot = CodeSlot::Live(Box::new(record));
+    state::put_record(&*ports.state, &StateKey::new(Kind::Code, &code), &slot, ttl).await?;
+    Ok(Outcome::Respond(
+        interaction.target.success(&code, &ports.settings.issuer),
+    ))
+}
+
+fn refuse(ports: &Ports, target: &RedirectTarget, failure: &Failure) -> Outcome {
+    let error = failure.as_oauth();
+    match failure {
+        Failure::Refused(_) => {
+            tracing::info!(%error, cause = ?error.cause, "authorization refused")
+        }
+        Failure::Unavailable(..) | Failure::Broken(..) => tracing::error!(
+            error = failure as &dyn std::error::Error,
+            "authorization failed"
+        ),
+    }
+    Outcome::Respond(target.failure(&error, &ports.settings.issuer))
+}
+
+async fn remember_consent(
+    ports: &Ports,
+    interaction: &Interaction,
+    login: &Login,
+    origin: &Origin,
+) -> Result<(), Failure> {
+    let work = ports.store.begin().await?;
+    let client = &interaction.request.client;
+    let before = work.consent(&login.user, client).await?;
+    let consent = Consent {
+        user: login.user.clone(),
+        client: client.clone(),
+        scope: consented_scope(&interaction.request, before.as_ref()),
+        granted_at: ports.clock.now(),
+    };
+    work.put_consent(&consent).await?;
+    let detail = Some(serde_json::json!({ "scope": interaction.request.scope }));
+    let about = About {
+        user: Some(login.user.clone()),
+        client: Some(client.clone()),
+        detail,
+        ..About::default()
+    };
+    ports
+        .record_in(&*work, EventKind::ConsentGranted, origin, about)
+        .await?;
+    Ok(work.commit().await?)
+}
+
+/// Changes the progress of an interaction, whatever other tabs do to it meanwhile.
+async fn advance(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    change: impl Fn(&mut Progress),
+) -> Result<(), InteractionError> {
+    for _ in 0..MAX_UPDATE_ATTEMPTS {
+        let stored = find(ports, id, secret).await?;
+        let mut next = stored.record.clone();
+        change(&mut next.progress);
+        let ttl = next.expires_at.since(ports.clock.now());
+        if state::replace_record(&*ports.state, &key(id), &stored, &next, ttl).await? {
+            return Ok(());
+        }
+    }
+    Err(InteractionError::Failure(Failure::Unavailable(
+        "the interaction",
+        None,
+    )))
+}
+
+fn key(id: &str) -> StateKey {
+    StateKey::new(Kind::Interaction, id)
+}

@@ -1,0 +1,51 @@
+//! Ending a login session: its grants and the codes on their way die with it (RP-Initiated Logout §2,
+//! ASVS 7.4.1).
+
+use crate::{
+    application::{
+        Failure, Ports,
+        ports::state::{Kind, StateKey},
+        trail::{About, Origin},
+    },
+    domain::{event::EventKind, id::SessionId},
+    protocol::{authentication::Login, id_token, logout::Hint},
+};
+
+/// Revokes whatever stands on this login. The caller deletes the browser's session.
+pub async fn end_session(ports: &Ports, login: &Login, origin: &Origin) -> Result<(), Failure> {
+    let session = &login.authentication.session;
+    // First the marker, which stops codes that are not redeemed yet, then what was redeemed before.
+    let ttl = ports.settings.lifetimes.code.saturating_mul(2);
+    ports.state.put(&marker(session), b"1", ttl).await?;
+    let work = ports.store.begin().await?;
+    let revoked = work
+        .revoke_grants_of_session(session, ports.clock.now())
+        .await?;
+    let detail = Some(serde_json::json!({ "grants": revoked }));
+    let about = About {
+        user: Some(login.user.clone()),
+        detail,
+        ..About::default()
+    };
+    ports
+        .record_in(&*work, EventKind::LoggedOut, origin, about)
+        .await?;
+    Ok(work.commit().await?)
+}
+
+/// The record that says that a session has ended, kept as long as its codes could live.
+pub(super) fn marker(session: &SessionId) -> StateKey {
+    StateKey::new(Kind::RevokedToken, &format!("session\0{session}"))
+}
+
+/// The content of an ID token that we signed, expired or not (OIDC Core §3.1.2.1, RP-Initiated
+/// Logout §2). `None` if it is not one of ours.
+pub async fn read_hint(ports: &Ports, hint: &str) -> Option<Hint> {
+    let claims = ports.signer.verify(id_token::TYP, hint).await.ok()?;
+    let claims: id_token::IdToken = serde_json::from_value(claims.into()).ok()?;
+    (claims.iss == ports.settings.issuer.as_str()).then_some(Hint {
+        subject: claims.sub,
+        client: claims.aud,
+        session: Some(claims.sid),
+    })
+}

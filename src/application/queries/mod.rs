@@ -1,0 +1,5 @@
+//! Queries: what only reads.
+
+pub mod introspect;
+pub mod login;
+pub mod userinfo;

@@ -1,0 +1,126 @@
+//! What the operator decides about the protocol.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{client::Client, key::SigningAlgorithm},
+    protocol::{capability::Features, issuer::Issuer, refresh::RefreshPolicy},
+};
+
+/// Issuer, features and lifetimes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer identifier.
+    pub issuer: Issuer,
+    /// What is offered.
+    pub features: Features,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// Signature algorithm of access tokens.
+    pub access_token_algorithm: SigningAlgorithm,
+    /// How often a login may be tried.
+    pub login_limits: LoginLimits,
+}
+
+/// How long things live where a client does not say otherwise.
+#[derive(Clone, Debug)]
+pub struct Lifetimes {
+    /// An authorization code.
+    pub code: Duration,
+    /// A pending login or consent.
+    pub interaction: Duration,
+    /// An access token.
+    pub access_token: Duration,
+    /// An ID token.
+    pub id_token: Duration,
+    /// A refresh token without use.
+    pub refresh_idle: Duration,
+    /// A refresh family in any case.
+    pub refresh_absolute: Duration,
+    /// How long the previous refresh token may be retried.
+    pub refresh_grace: Duration,
+    /// A session without use.
+    pub session_idle: Duration,
+    /// A session in any case.
+    pub session_absolute: Duration,
+    /// A session in any case, where the user asked to be remembered.
+    pub session_remembered: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        Self {
+            code: Duration::from_secs(MINUTE),
+            interaction: Duration::from_secs(30 * MINUTE),
+            access_token: Duration::from_secs(10 * MINUTE),
+            id_token: Duration::from_secs(10 * MINUTE),
+            refresh_idle: Duration::from_secs(14 * DAY),
+            refresh_absolute: Duration::from_secs(90 * DAY),
+            refresh_grace: Duration::from_secs(10),
+            session_idle: Duration::from_secs(8 * HOUR),
+            session_absolute: Duration::from_secs(12 * HOUR),
+            session_remembered: Duration::from_secs(30 * DAY),
+        }
+    }
+}
+
+/// How many logins may fail before more are refused without looking at the password.
+#[derive(Clone, Debug)]
+pub struct LoginLimits {
+    /// For one account within `window`.
+    pub per_account: u64,
+    /// From one address within `window`.
+    pub per_address: u64,
+    /// How long failures count.
+    pub window: Duration,
+}
+
+impl Default for LoginLimits {
+    fn default() -> Self {
+        Self {
+            per_account: 10,
+            per_address: 100,
+            window: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Settings {
+    /// Life of an access token for `client`.
+    pub fn access_token_lifetime(&self, client: &Client) -> Duration {
+        client
+            .tokens
+            .access_token_lifetime
+            .unwrap_or(self.lifetimes.access_token)
+    }
+
+    /// Life of an ID token for `client`.
+    pub fn id_token_lifetime(&self, client: &Client) -> Duration {
+        client
+            .tokens
+            .id_token_lifetime
+            .unwrap_or(self.lifetimes.id_token)
+    }
+
+    /// The rules of refresh tokens for `client`.
+    pub fn refresh_policy(&self, client: &Client) -> RefreshPolicy {
+        RefreshPolicy {
+            rotation: client.tokens.refresh_rotation,
+            idle: client
+                .tokens
+                .refresh_idle
+                .unwrap_or(self.lifetimes.refresh_idle),
+            absolute: client
+                .tokens
+                .refresh_absolute
+                .unwrap_or(self.lifetimes.refresh_absolute),
+            grace: client
+                .tokens
+                .refresh_grace
+                .unwrap_or(self.lifetimes.refresh_grace),
+        }
+    }
+}
