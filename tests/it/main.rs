@@ -6,5 +6,6 @@
     clippy::panic
 )]
 
+mod sql_store;
 mod state_store;
 mod support;

@@ -1,15 +1,13 @@
 //! The state store for one node: fjall, a log-structured store inside the process.
 //!
-//! **Atomicity.** Changes are made one at a time, so nothing can come between the read and the
-//! write of one. A change is answered once the operating system has it, which survives the death of
-//! the process. What must survive a power cut ([`Kind::is_durable`]) goes to a thread that takes all
-//! that is queued as one batch and answers it after one `fdatasync`; the rest is synced every
-//! 100 ms.
+//! **Atomicity.** One thread makes every change, so nothing can come between its read and its
+//! write. It takes what is queued as one batch, answers each change as soon as the operating system
+//! has it, which survives the death of the process, and lets those that must survive a power cut
+//! ([`Kind::is_durable`]) wait for one `fdatasync` that serves the whole batch.
 //!
-//! **Runtime.** An operation takes about 5 µs (reading 2) and runs inline, on state that is in
-//! memory or in the block cache; a miss reads one block of 4 KiB. Where it would have to wait, for a
-//! sync that may take milliseconds or for a store that holds writers up, it goes to the thread
-//! instead and the async worker goes on.
+//! **Runtime.** A write is microseconds, but the disk may take milliseconds to sync and the store
+//! may stall while it flushes; the thread keeps both away from the async workers. Reads run inline:
+//! live state is in memory or in the block cache, 1–2 µs, and a miss reads one 4 KiB block.
 //!
 //! **Time.** Like a Redis server the store expires by its own clock. Every read checks; a sweep
 //! once a minute gives the space back.

@@ -40,25 +40,6 @@ async fn records_survive_closing_and_opening() {
     }
 }
 
-#[tokio::test]
-async fn a_long_run_of_writes_is_flushed_and_found_again() {
-    // Twelve megabytes: three flushes.
-    const RECORDS: u32 = 8_000;
-    let value = vec![7; 1_500];
-    let key = |number: u32| StateKey::new(Kind::Code, &number.to_string());
-    let directory = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(directory.path()).unwrap();
-    for number in 0..RECORDS {
-        store.put(&key(number), &value, LONG).await.unwrap();
-    }
-    drop(store);
-    let store = EmbeddedStore::open(directory.path()).unwrap();
-    for number in 0..RECORDS {
-        let kept = store.get(&key(number)).await.unwrap();
-        assert_eq!(kept.as_deref(), Some(value.as_slice()), "{number}");
-    }
-}
-
 #[test]
 fn a_second_store_on_a_directory_is_refused_by_its_name() {
     let directory = tempfile::tempdir().unwrap();

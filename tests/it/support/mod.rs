@@ -1,3 +1,5 @@
 //! What several suites need: servers and clients that clean up after themselves.
 
+pub(crate) mod postgres;
 pub(crate) mod redis;
+pub(crate) mod sql;

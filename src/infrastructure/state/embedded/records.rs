@@ -3,35 +3,24 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use crate::application::ports::state::{StateError, StateKey};
 
-/// Small settings: a node at rest shall stay below 25 MB. An open store takes 1 MB; under load each
-/// table holds what was written since the last flush, and what is being flushed.
-const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
+/// Small settings: a node at rest shall stay below 25 MB. A memtable is what a flush writes; live
+/// state beyond it is read through the cache.
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 const OPEN_FILES: usize = 64;
 
-/// One and two less than what makes fjall slow writers down.
-const WAITING_MEMTABLES: usize = 3;
-const WAITING_TABLES: usize = 18;
-
-/// What a row takes in memory beside its key and value, roughly.
-const ROW_BYTES: usize = 64;
-
 const TIME_BYTES: usize = size_of::<u64>();
 
-/// Handles to the tables. Cheap to clone; only whoever's turn it is at the writer may change
-/// anything, which is what makes reading before writing safe.
+/// Handles to the tables. Cheap to clone; only the writer's thread may change anything, which is
+/// what makes reading before writing safe.
 #[derive(Clone)]
 pub(super) struct Records {
     // Before the database: its threads end when its last handle goes, and the directory's lock
@@ -39,8 +28,6 @@ pub(super) struct Records {
     entries: Keyspace,
     expiries: Keyspace,
     database: Database,
-    /// Bytes written since the last flush was begun.
-    unflushed: Arc<AtomicU64>,
 }
 
 /// A record and the moment it expires, in milliseconds of the store's clock.
@@ -58,36 +45,12 @@ impl Records {
             .max_journaling_size(JOURNAL_BYTES)
             .max_cached_files(Some(OPEN_FILES))
             .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX);
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         Ok(Self {
             entries: database.keyspace("entries", options)?,
             expiries: database.keyspace("expiries", options)?,
-            unflushed: Arc::new(AtomicU64::new(database.write_buffer_size())),
             database,
         })
-    }
-
-    /// Begins to flush once enough has been written.
-    ///
-    /// fjall's own trigger, a limit per table, is off. It sends a message with every write beyond
-    /// the limit, and where writes outrun its worker, the worker waits for room in the queue that
-    /// only it empties. And it would keep journals of the fast table until the slow one is full.
-    pub(super) fn flush_if_large(&self) -> fjall::Result<()> {
-        if self.unflushed.load(Ordering::Relaxed) >= MEMTABLE_BYTES {
-            self.unflushed.store(0, Ordering::Relaxed);
-            self.entries.rotate_memtable()?;
-            self.expiries.rotate_memtable()?;
-        }
-        Ok(())
-    }
-
-    /// Whether flushing or compaction lags so far behind that the next write might be made to wait.
-    pub(super) fn are_behind(&self) -> bool {
-        self.unflushed.load(Ordering::Relaxed) >= 2 * MEMTABLE_BYTES
-            || [&self.entries, &self.expiries].into_iter().any(|table| {
-                table.sealed_memtable_count() >= WAITING_MEMTABLES
-                    || table.l0_table_count() >= WAITING_TABLES
-            })
     }
 
     /// The entry, unless it has expired by `now`.
@@ -108,9 +71,8 @@ impl Records {
             }
         }
         let entry = [&expires.to_be_bytes(), value].concat();
-        let written = 2 * (ROW_BYTES + key.len()) + entry.len();
         batch.insert(&self.entries, key, entry);
-        self.commit(batch, written)
+        batch.commit().map_err(unavailable)
     }
 
     /// Removes an entry, if there is one.
@@ -121,36 +83,29 @@ impl Records {
         let mut batch = self.database.batch();
         batch.remove(&self.expiries, expiry_bytes(old.expires, key));
         batch.remove(&self.entries, key);
-        self.commit(batch, 2 * (ROW_BYTES + key.len()))
+        batch.commit().map_err(unavailable)
     }
 
     /// Removes at most `limit` entries that have expired by `now`; says how many there were.
     pub(super) fn sweep(&self, now: u64, limit: usize) -> Result<usize, StateError> {
         let mut batch = self.database.batch();
         let due = ..=expiry_bytes(now, &[u8::MAX]);
-        let (mut swept, mut written) = (0, 0);
+        let mut swept = 0;
         for row in self.expiries.range(due).take(limit) {
             let row = row.key().map_err(unavailable)?;
             if let Some(key) = row.get(TIME_BYTES..) {
                 batch.remove(&self.entries, key);
             }
-            written += 2 * (ROW_BYTES + row.len());
             batch.remove(&self.expiries, row);
             swept += 1;
         }
-        self.commit(batch, written)?;
+        batch.commit().map_err(unavailable)?;
         Ok(swept)
     }
 
     /// Waits until everything written so far is on the disk.
     pub(super) fn sync(&self) -> fjall::Result<()> {
         self.database.persist(PersistMode::SyncData)
-    }
-
-    fn commit(&self, batch: OwnedWriteBatch, written: usize) -> Result<(), StateError> {
-        let written = u64::try_from(written).unwrap_or(u64::MAX);
-        self.unflushed.fetch_add(written, Ordering::Relaxed);
-        batch.commit().map_err(unavailable)
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>, StateError> {
@@ -247,21 +202,6 @@ mod tests {
         assert_eq!(rows(&records), (1, 1));
         assert_eq!(records.sweep(50, 500).unwrap(), 0);
         assert!(records.live(b"a", 50).unwrap().is_some());
-    }
-
-    #[test]
-    fn a_flush_begins_when_enough_was_written_and_loses_nothing() {
-        let (records, _directory) = records();
-        let half = vec![7; usize::try_from(MEMTABLE_BYTES / 2).unwrap()];
-        for key in [b"a", b"b"] {
-            records.flush_if_large().unwrap();
-            assert_eq!(records.entries.table_count(), 0);
-            records.put(key, &half, 1_000).unwrap();
-        }
-        records.flush_if_large().unwrap();
-        assert_eq!(records.unflushed.load(Ordering::Relaxed), 0);
-        assert_eq!(records.live(b"a", 0).unwrap().unwrap().value, half);
-        assert_eq!(records.live(b"b", 0).unwrap().unwrap().value, half);
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Whose turn it is to change the embedded store.
+//! The one thread that changes the embedded store.
 
 use std::{
     io,
     sync::{
-        Arc, Mutex, TryLockError,
-        atomic::{AtomicBool, Ordering},
+        Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -24,29 +23,19 @@ const SWEEP_ROWS: usize = 500;
 /// How many changes may share one sync.
 const BATCH: usize = 256;
 
-/// Makes changes one at a time: at once if nobody else is at it, otherwise on a thread, which is
-/// also what syncs and sweeps. Dropping it ends the thread once everything is on the disk.
+/// The queue to the thread; dropping it ends the thread once everything is on the disk.
 pub(super) struct Writer {
-    desk: Arc<Desk>,
-    queue: Option<Sender<Task>>,
+    queue: Option<Sender<Change>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn start(records: Records) -> io::Result<Self> {
-        let (queue, tasks) = channel();
-        let desk = Arc::new(Desk {
-            records: Mutex::new(records),
-            dirty: AtomicBool::new(false),
-        });
+        let (queue, changes) = channel();
         let thread = thread::Builder::new()
             .name("state-writer".to_owned())
-            .spawn({
-                let desk = desk.clone();
-                move || run(&desk, &tasks)
-            })?;
+            .spawn(move || run(&records, &changes))?;
         Ok(Self {
-            desk,
             queue: Some(queue),
             thread: Some(thread),
         })
@@ -57,12 +46,8 @@ impl Writer {
         &self,
         change: impl FnOnce(&Records) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
-        let change = match self.try_now(change)? {
-            Attempt::Done(answer) => return answer,
-            Attempt::Busy(change) => change,
-        };
         let (sender, answer) = oneshot::channel();
-        self.submit(Task::Change(Box::new(move |records| {
+        self.submit(Change::Quick(Box::new(move |records| {
             // Whoever asked may have gone; the change stands all the same.
             let _ = sender.send(change(records));
         })))?;
@@ -75,7 +60,7 @@ impl Writer {
         change: impl FnOnce(&Records) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
         let (sender, answer) = oneshot::channel();
-        self.submit(Task::DurableChange(Box::new(move |records| {
+        self.submit(Change::Durable(Box::new(move |records| {
             let result = change(records);
             Box::new(move |synced| {
                 let _ = sender.send(synced.and(result));
@@ -84,31 +69,9 @@ impl Writer {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Makes the change here and now if that is a matter of microseconds: nobody is at the desk (who
-    /// might be syncing), and the store does not hold writers up.
-    fn try_now<T, C>(&self, change: C) -> Result<Attempt<T, C>, StateError>
-    where
-        C: FnOnce(&Records) -> Result<T, StateError>,
-    {
-        let records = match self.desk.records.try_lock() {
-            Ok(records) => records,
-            Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(change)),
-            Err(TryLockError::Poisoned(_)) => return Err(stopped()),
-        };
-        if records.are_behind() {
-            return Ok(Attempt::Busy(change));
-        }
-        let answer = change(&records);
-        drop(records);
-        if !self.desk.dirty.swap(true, Ordering::AcqRel) {
-            self.submit(Task::Wake)?;
-        }
-        Ok(Attempt::Done(answer))
-    }
-
-    fn submit(&self, task: Task) -> Result<(), StateError> {
+    fn submit(&self, change: Change) -> Result<(), StateError> {
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(task).map_err(|_| stopped())
+        queue.send(change).map_err(|_| stopped())
     }
 }
 
@@ -123,66 +86,46 @@ impl Drop for Writer {
     }
 }
 
-enum Attempt<T, C> {
-    Done(Result<T, StateError>),
-    Busy(C),
-}
-
-/// What whoever changes the store must hold.
-struct Desk {
-    records: Mutex<Records>,
-    /// Whether something has been written since the last sync, and the thread knows.
-    dirty: AtomicBool,
-}
-
-enum Task {
-    Change(Box<dyn FnOnce(&Records) + Send>),
-    DurableChange(Box<dyn FnOnce(&Records) -> Answer + Send>),
-    /// Something was written elsewhere and wants to be synced before long.
-    Wake,
+enum Change {
+    Quick(Box<dyn FnOnce(&Records) + Send>),
+    Durable(Box<dyn FnOnce(&Records) -> Answer + Send>),
 }
 
 /// Sends the result of a change once it is known whether the sync succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StateError>) + Send>;
 
-fn run(desk: &Desk, tasks: &Receiver<Task>) {
+fn run(records: &Records, changes: &Receiver<Change>) {
     let mut upkeep = Upkeep::new();
     loop {
-        let task = tasks.recv_timeout(upkeep.pause(desk));
-        let Ok(records) = desk.records.lock() else {
-            return;
-        };
-        match task {
+        match changes.recv_timeout(upkeep.pause()) {
             Ok(first) => {
-                let waiting = apply(&records, tasks, first);
-                desk.dirty.store(true, Ordering::Release);
+                let waiting = apply(records, changes, first);
+                upkeep.dirty = true;
                 if !waiting.is_empty() {
-                    answer(waiting, upkeep.sync(desk, &records));
+                    answer(waiting, upkeep.sync(records));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        upkeep.run(desk, &records);
+        upkeep.run(records);
     }
-    let last = desk.records.lock().map(|records| records.sync());
-    if let Ok(Err(error)) = last {
+    if let Err(error) = records.sync() {
         tracing::error!(%error, "the state store could not be written out");
     }
 }
 
 /// Applies what is queued and returns the answers that wait for a sync.
-fn apply(records: &Records, tasks: &Receiver<Task>, first: Task) -> Vec<Answer> {
-    let queued = std::iter::once(first).chain(tasks.try_iter());
+fn apply(records: &Records, changes: &Receiver<Change>, first: Change) -> Vec<Answer> {
+    let queued = std::iter::once(first).chain(changes.try_iter());
     queued
         .take(BATCH)
-        .filter_map(|task| match task {
-            Task::Change(change) => {
+        .filter_map(|change| match change {
+            Change::Quick(change) => {
                 change(records);
                 None
             }
-            Task::DurableChange(change) => Some(change(records)),
-            Task::Wake => None,
+            Change::Durable(change) => Some(change(records)),
         })
         .collect()
 }
@@ -197,6 +140,7 @@ fn answer(waiting: Vec<Answer>, synced: fjall::Result<()>) {
 
 /// What the thread does between changes.
 struct Upkeep {
+    dirty: bool,
     synced: Instant,
     next_sweep: Instant,
 }
@@ -205,30 +149,28 @@ impl Upkeep {
     fn new() -> Self {
         let now = monotonic();
         Self {
+            dirty: false,
             synced: now,
             next_sweep: now,
         }
     }
 
     /// How long there is nothing to do: at rest the thread wakes once a minute.
-    fn pause(&self, desk: &Desk) -> Duration {
+    fn pause(&self) -> Duration {
         let now = monotonic();
         let sweep = self.next_sweep.saturating_duration_since(now);
-        if desk.dirty.load(Ordering::Acquire) {
+        if self.dirty {
             sweep.min((self.synced + SYNC_INTERVAL).saturating_duration_since(now))
         } else {
             sweep
         }
     }
 
-    fn run(&mut self, desk: &Desk, records: &Records) {
+    fn run(&mut self, records: &Records) {
         let now = monotonic();
-        if let Err(error) = records.flush_if_large() {
-            tracing::error!(%error, "the state store could not be flushed");
-        }
-        if desk.dirty.load(Ordering::Acquire)
+        if self.dirty
             && now.duration_since(self.synced) >= SYNC_INTERVAL
-            && let Err(error) = self.sync(desk, records)
+            && let Err(error) = self.sync(records)
         {
             tracing::error!(%error, "the state store could not be synced");
         }
@@ -237,9 +179,8 @@ impl Upkeep {
         }
     }
 
-    /// Syncs; the caller is at the desk, so nothing is written meanwhile that this would forget.
-    fn sync(&mut self, desk: &Desk, records: &Records) -> fjall::Result<()> {
-        desk.dirty.store(false, Ordering::Release);
+    fn sync(&mut self, records: &Records) -> fjall::Result<()> {
+        self.dirty = false;
         records.sync()?;
         self.synced = monotonic();
         Ok(())
@@ -251,7 +192,7 @@ impl Upkeep {
             Ok(SWEEP_ROWS) => {}
             Ok(_) => self.next_sweep = now + SWEEP_INTERVAL,
             Err(error) => {
-                tracing::warn!(%error, "expired state could not be swept");
+                tracing::warn!(error = %error, "expired state could not be swept");
                 self.next_sweep = now + SWEEP_INTERVAL;
             }
         }

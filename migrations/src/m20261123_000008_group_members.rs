@@ -1,0 +1,30 @@
+//! Which user is in which group.
+
+use sea_orm_migration::prelude::*;
+
+use crate::columns::{belongs_to, index, key};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table("group_members")
+            .col(key(manager, "user_id"))
+            .col(key(manager, "group_id"))
+            .primary_key(Index::create().col("user_id").col("group_id"))
+            .foreign_key(&mut belongs_to("user_id", "users", "id"))
+            .foreign_key(&mut belongs_to("group_id", "groups", "id"))
+            .take();
+        manager.create_table(table).await?;
+        manager
+            .create_index(index("group_members", &["group_id"]))
+            .await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}

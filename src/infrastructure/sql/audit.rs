@@ -1,0 +1,76 @@
+//! The audit trail.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Set,
+};
+
+use super::{
+    Sql,
+    entities::audit_event::{self, COLUMN},
+    error::corrupt,
+    page_start, row_limit,
+};
+use crate::{
+    application::ports::{Audit, AuditMut, Page, StoreError},
+    domain::{
+        event::AuditEvent,
+        id::{ClientId, GrantId, UserId},
+        time::Timestamp,
+    },
+};
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> Audit for Sql<C> {
+    async fn events(&self, page: &Page) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut query = audit_event::Entity::find().order_by_asc(COLUMN.id);
+        if let Some(after) = page_start(page.after.as_deref()) {
+            query = query.filter(COLUMN.id.gt(after));
+        }
+        let rows = query.limit(row_limit(page.limit)).all(&self.connection);
+        self.checked(rows.await)?
+            .into_iter()
+            .map(to_event)
+            .collect()
+    }
+}
+
+#[async_trait]
+impl AuditMut for Sql<DatabaseTransaction> {
+    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+        let row = audit_event::ActiveModel {
+            id: Set(event.id.clone()),
+            at: Set(event.at.0),
+            kind: Set(event.kind.as_str().to_owned()),
+            user_id: Set(event.user.as_ref().map(|id| visible(id.as_str()))),
+            client_id: Set(event.client.as_ref().map(|id| visible(id.as_str()))),
+            grant_id: Set(event.grant.as_ref().map(|id| visible(id.as_str()))),
+            address: Set(event.address.as_deref().map(visible)),
+            trace: Set(event.trace.as_deref().map(visible)),
+            detail: Set(event.detail.to_string()),
+        };
+        let added = audit_event::Entity::insert(row).exec_without_returning(&self.connection);
+        self.checked(added.await).map(drop)
+    }
+}
+
+/// What a stranger sent as an identifier may hold a NUL. It must not keep the event out of the trail.
+fn visible(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn to_event(row: audit_event::Model) -> Result<AuditEvent, StoreError> {
+    let unreadable = || corrupt("audit event", &row.id);
+    Ok(AuditEvent {
+        kind: row.kind.parse().map_err(|_| unreadable())?,
+        detail: serde_json::from_str(&row.detail).map_err(|_| unreadable())?,
+        id: row.id,
+        at: Timestamp(row.at),
+        user: row.user_id.map(UserId::new),
+        client: row.client_id.map(ClientId::new),
+        grant: row.grant_id.map(GrantId::new),
+        address: row.address,
+        trace: row.trace,
+    })
+}

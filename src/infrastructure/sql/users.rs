@@ -1,0 +1,203 @@
+//! Users and passwords.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ActiveModelTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+    sea_query::OnConflict,
+};
+
+use super::{
+    Sql,
+    entities::{password_credential, user},
+    error::corrupt,
+    page_start, row_limit, storable,
+};
+use crate::{
+    application::ports::{Page, StoreError, Users, UsersMut},
+    domain::{
+        id::UserId,
+        time::Timestamp,
+        user::{Address, Email, PasswordHash, Profile, User, UserStatus, Username},
+    },
+};
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> Users for Sql<C> {
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let Some(id) = storable(id.as_str()) else {
+            return Ok(None);
+        };
+        let row = user::Entity::find_by_id(id).one(&self.connection).await;
+        self.checked(row)?.map(to_user).transpose()
+    }
+
+    async fn user_by_login(
+        &self,
+        name: &str,
+    ) -> Result<Option<(User, Option<PasswordHash>)>, StoreError> {
+        let Some(name) = storable(name) else {
+            return Ok(None);
+        };
+        let is_name = if name.contains('@') {
+            user::COLUMN.email.eq(name)
+        } else {
+            user::COLUMN.username.eq(name)
+        };
+        let row = user::Entity::find()
+            .filter(is_name)
+            .find_also_related(password_credential::Entity)
+            .one(&self.connection)
+            .await;
+        let Some((user, password)) = self.checked(row)? else {
+            return Ok(None);
+        };
+        let hash = password.map(|password| PasswordHash::new(password.hash));
+        Ok(Some((to_user(user)?, hash)))
+    }
+
+    async fn users(&self, page: &Page) -> Result<Vec<User>, StoreError> {
+        let mut query = user::Entity::find().order_by_asc(user::COLUMN.username);
+        if let Some(after) = page_start(page.after.as_deref()) {
+            query = query.filter(user::COLUMN.username.gt(after));
+        }
+        let rows = query.limit(row_limit(page.limit)).all(&self.connection);
+        self.checked(rows.await)?.into_iter().map(to_user).collect()
+    }
+}
+
+#[async_trait]
+impl UsersMut for Sql<DatabaseTransaction> {
+    async fn add_user(&self, user: &User) -> Result<(), StoreError> {
+        let added = user::Entity::insert(to_row(user).into_active_model())
+            .exec_without_returning(&self.connection)
+            .await;
+        self.checked(added).map(drop)
+    }
+
+    async fn update_user(&self, user: &User) -> Result<(), StoreError> {
+        let row = to_row(user).into_active_model().reset_all();
+        let updated = user::Entity::update_many()
+            .set(row)
+            .filter(user::COLUMN.id.eq(user.id.as_str()))
+            .exec(&self.connection)
+            .await;
+        self.checked(updated).map(drop)
+    }
+
+    async fn set_password(
+        &self,
+        user: &UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        use password_credential::Column;
+        let row = password_credential::ActiveModel {
+            user_id: Set(user.as_str().to_owned()),
+            hash: Set(hash.as_str().to_owned()),
+            updated_at: Set(now.0),
+        };
+        let replace = OnConflict::column(Column::UserId)
+            .update_columns([Column::Hash, Column::UpdatedAt])
+            .to_owned();
+        let stored = password_credential::Entity::insert(row)
+            .on_conflict(replace)
+            .exec_without_returning(&self.connection)
+            .await;
+        self.checked(stored).map(drop)
+    }
+}
+
+fn to_row(user: &User) -> user::Model {
+    let profile = user.profile.clone();
+    let address = profile.address.unwrap_or_default();
+    user::Model {
+        id: user.id.as_str().to_owned(),
+        username: user.username.as_str().to_owned(),
+        email: user.email.as_ref().map(|email| email.as_str().to_owned()),
+        email_verified: user.email_verified,
+        status: status_text(user.status).to_owned(),
+        not_before: user.not_before.0,
+        created_at: user.created_at.0,
+        updated_at: user.updated_at.0,
+        first_name: profile.first_name,
+        last_name: profile.last_name,
+        full_name: profile.full_name,
+        middle_name: profile.middle_name,
+        nickname: profile.nickname,
+        profile: profile.profile,
+        picture: profile.picture,
+        website: profile.website,
+        gender: profile.gender,
+        birthdate: profile.birthdate,
+        zoneinfo: profile.zoneinfo,
+        locale: profile.locale,
+        phone_number: profile.phone_number,
+        phone_number_verified: profile.phone_number_verified,
+        address_formatted: address.formatted,
+        address_street: address.street_address,
+        address_locality: address.locality,
+        address_region: address.region,
+        address_postal_code: address.postal_code,
+        address_country: address.country,
+    }
+}
+
+fn to_user(row: user::Model) -> Result<User, StoreError> {
+    let unreadable = || corrupt("user", &row.id);
+    Ok(User {
+        id: UserId::new(&row.id),
+        username: Username::parse(&row.username).map_err(|_| unreadable())?,
+        email: match &row.email {
+            Some(email) => Some(Email::parse(email).map_err(|_| unreadable())?),
+            None => None,
+        },
+        email_verified: row.email_verified,
+        status: parse_status(&row.status).ok_or_else(unreadable)?,
+        not_before: Timestamp(row.not_before),
+        created_at: Timestamp(row.created_at),
+        updated_at: Timestamp(row.updated_at),
+        profile: to_profile(row),
+    })
+}
+
+fn to_profile(row: user::Model) -> Profile {
+    let address = Address {
+        formatted: row.address_formatted,
+        street_address: row.address_street,
+        locality: row.address_locality,
+        region: row.address_region,
+        postal_code: row.address_postal_code,
+        country: row.address_country,
+    };
+    Profile {
+        first_name: row.first_name,
+        last_name: row.last_name,
+        full_name: row.full_name,
+        middle_name: row.middle_name,
+        nickname: row.nickname,
+        profile: row.profile,
+        picture: row.picture,
+        website: row.website,
+        gender: row.gender,
+        birthdate: row.birthdate,
+        zoneinfo: row.zoneinfo,
+        locale: row.locale,
+        phone_number: row.phone_number,
+        phone_number_verified: row.phone_number_verified,
+        address: (address != Address::default()).then_some(address),
+    }
+}
+
+fn status_text(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "active",
+        UserStatus::Inactive => "inactive",
+    }
+}
+
+fn parse_status(text: &str) -> Option<UserStatus> {
+    [UserStatus::Active, UserStatus::Inactive]
+        .into_iter()
+        .find(|status| status_text(*status) == text)
+}
