@@ -83,7 +83,7 @@ impl Default for LoginLimits {
         Self {
             per_account: 10,
             per_address: 100,
-            window: Duration::from_secs(15 * 60),
+            window: Duration::from_mins(15),
         }
     }
 }

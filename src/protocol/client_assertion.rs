@@ -13,9 +13,9 @@ use super::{client_auth::rejected, error::OAuthError, issuer::Issuer};
 use crate::domain::{id::ClientId, time::Timestamp};
 
 /// An assertion may live this long.
-const MAX_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const MAX_LIFETIME: Duration = Duration::from_mins(5);
 /// How far a client's clock may be ahead.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 /// Bytes of a `jti` at most.
 const MAX_JTI: usize = 256;
 

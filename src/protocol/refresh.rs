@@ -58,9 +58,13 @@ impl RefreshKey {
     }
 
     fn mac(&self, family: &str, generation: u64) -> Hmac<Sha256> {
-        // HMAC takes keys of any length (RFC 2104 §2); the fallback cannot be reached.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        // A key shorter than the block is padded with zeros (RFC 2104 §2).
+        block
+            .iter_mut()
+            .zip(self.0)
+            .for_each(|(padded, byte)| *padded = byte);
+        let mut mac = Hmac::<Sha256>::new(&block);
         mac.update(b"refresh-token\0");
         mac.update(family.as_bytes());
         mac.update(b"\0");

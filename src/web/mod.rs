@@ -1,6 +1,50 @@
 //! HTTP: routes, endpoints, pages.
 
+pub mod answer;
 pub mod assets;
+pub mod context;
+pub mod cookies;
 pub mod csp;
+pub mod oauth;
 pub mod pages;
 pub mod respond;
+pub mod router;
+pub mod session;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use self::{cookies::Cookies, pages::ServerMode};
+use crate::{
+    application::{Ports, ports::Document},
+    protocol::metadata,
+};
+
+/// What every handler shares.
+pub struct Web {
+    /// The use cases' surroundings.
+    pub ports: Ports,
+    /// Provider metadata, encoded once.
+    pub metadata: Document,
+    /// How cookies are named and marked.
+    pub cookies: Cookies,
+    /// Whether this is a developer's machine.
+    pub mode: ServerMode,
+}
+
+impl Web {
+    /// Prepares what stays the same as long as the process runs.
+    pub fn new(ports: Ports, mode: ServerMode) -> Result<Self, serde_json::Error> {
+        let document = metadata::document(&ports.settings.issuer, &ports.settings.features);
+        let body = Bytes::from(serde_json::to_vec(&document)?);
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
+        let cookies = Cookies::new(ports.settings.issuer.is_https());
+        Ok(Self {
+            ports,
+            metadata: Document { body, etag },
+            cookies,
+            mode,
+        })
+    }
+}

@@ -37,7 +37,7 @@ use crate::{
 /// Lost races for one interaction until we give up.
 const MAX_UPDATE_ATTEMPTS: usize = 10;
 /// How much longer than a code its tombstone is kept, so that a replay is noticed.
-const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(600);
+const TOMBSTONE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// A request that waits for its user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -192,7 +192,7 @@ pub async fn note_login(
     user: &UserId,
 ) -> Result<(), InteractionError> {
     advance(ports, id, secret, |progress| {
-        progress.logged_in = Some(user.clone())
+        progress.logged_in = Some(user.clone());
     })
     .await
 }
@@ -208,7 +208,7 @@ pub async fn grant_consent(
     let interaction = find(ports, id, secret).await?.record;
     remember_consent(ports, &interaction, login, origin).await?;
     advance(ports, id, secret, |progress| {
-        progress.consented = Some(login.user.clone())
+        progress.consented = Some(login.user.clone());
     })
     .await
 }
@@ -367,7 +367,7 @@ fn refuse(ports: &Ports, target: &RedirectTarget, failure: &Failure) -> Outcome 
     let error = failure.as_oauth();
     match failure {
         Failure::Refused(_) => {
-            tracing::info!(%error, cause = ?error.cause, "authorization refused")
+            tracing::info!(%error, cause = ?error.cause, "authorization refused");
         }
         Failure::Unavailable(..) | Failure::Broken(..) => tracing::error!(
             error = failure as &dyn std::error::Error,

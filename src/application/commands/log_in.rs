@@ -31,6 +31,8 @@ pub struct LogIn<'a> {
     pub name: &'a str,
     /// Password.
     pub password: &'a str,
+    /// The login that the browser has already. The same user keeps the session, and with it `sid`.
+    pub current: Option<&'a Login>,
 }
 
 /// Why nobody was logged in.
@@ -80,7 +82,8 @@ pub async fn log_in(
             if user.is_active() && hash.is_some() =>
         {
             let rehashed = rehash(ports, command.password, check).await;
-            Ok(succeed(ports, &user, (rehashed, &buckets), origin).await?)
+            let login = succeed(ports, &user, (rehashed, &buckets), origin).await?;
+            Ok(in_session_of(command.current, login))
         }
         (user, _) => {
             fail(ports, user.as_ref(), &buckets, origin).await?;
@@ -174,6 +177,14 @@ async fn succeed(
         user: user.id.clone(),
         authentication,
     })
+}
+
+/// A fresh proof in a session that the same user has already does not begin another one.
+fn in_session_of(current: Option<&Login>, mut login: Login) -> Login {
+    if let Some(current) = current.filter(|current| current.user == login.user) {
+        login.authentication.session = current.authentication.session.clone();
+    }
+    login
 }
 
 async fn fail(

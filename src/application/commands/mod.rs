@@ -4,4 +4,5 @@ pub mod authorize;
 pub mod end_session;
 pub mod exchange_token;
 pub mod log_in;
+pub mod log_out;
 pub mod revoke_token;

@@ -33,9 +33,10 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
     let needs_authority = ["roles", "groups", "permissions"]
         .into_iter()
         .any(|value| scope.contains(value));
-    let authority = match needs_authority {
-        true => ports.store.reader().authority(&user.id).await?,
-        false => Authority::default(),
+    let authority = if needs_authority {
+        ports.store.reader().authority(&user.id).await?
+    } else {
+        Authority::default()
     };
     Ok(userinfo::claims(&user, &authority, scope))
 }

@@ -4,8 +4,10 @@
 //! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
 
 mod client;
+pub mod consent;
 mod error;
 mod links;
+pub mod login;
 mod playground_view;
 mod scope_text;
 mod views;

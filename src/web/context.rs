@@ -1,0 +1,88 @@
+//! What a handler knows about its request besides the request itself.
+
+use axum::http::{HeaderMap, HeaderName, Uri, header, request::Parts};
+
+use crate::{application::trail::Origin, protocol::params::Params};
+
+/// The peer's address, set once per request by the guard.
+#[derive(Clone, Debug)]
+pub struct PeerAddress(pub std::net::IpAddr);
+
+/// The identifier that log, error page and audit event share, set once per request by the guard.
+#[derive(Clone, Debug)]
+pub struct TraceId(pub String);
+
+/// Where the request comes from, for audit events and limits.
+pub fn origin(parts: &Parts) -> Origin {
+    Origin {
+        address: parts
+            .extensions
+            .get::<PeerAddress>()
+            .map(|peer| bucket(peer.0)),
+        trace: parts
+            .extensions
+            .get::<TraceId>()
+            .map(|trace| trace.0.clone()),
+    }
+}
+
+/// One household has one IPv4 address, or one /64 of IPv6.
+fn bucket(address: std::net::IpAddr) -> String {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(address) => address.to_string(),
+        std::net::IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// The trace id as the error page shows it.
+pub fn trace(parts: &Parts) -> &str {
+    parts
+        .extensions
+        .get::<TraceId>()
+        .map_or("", |trace| &trace.0)
+}
+
+/// The parameters of the query.
+pub fn query(uri: &Uri) -> Params {
+    Params::parse(uri.query().unwrap_or_default().as_bytes())
+}
+
+/// Whether the body is a form (RFC 6749 Appendix B).
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Whether a page of ours sent this post. Browsers tell; a program that does not is no browser and
+/// has no cookies to abuse. The forms carry a token besides.
+pub fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
+    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    let text = |name: HeaderName| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let origin_fits = text(header::ORIGIN).is_none_or(|origin| origin == own);
+    let site_fits = text(SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
+    origin_fits && site_fits
+}
+
+/// More than one header of a name that may come once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated;
+
+/// The value of a header that may come once.
+pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Repeated> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(axum::http::HeaderValue::as_bytes)),
+        (_, Some(_)) => Err(Repeated),
+    }
+}

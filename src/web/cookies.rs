@@ -1,0 +1,165 @@
+//! Cookies of ours: the session's, which tower-sessions sends, and one for each pending interaction.
+//!
+//! Over https every name has the prefix `__Host-`, so no other host can set it (RFC 6265bis §4.1.3.2).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Interactions whose cookies a browser may hold; the rest are removed, or headers would overflow.
+const MAX_INTERACTIONS: usize = 16;
+
+/// How cookies are named and marked.
+#[derive(Clone, Debug)]
+pub struct Cookies {
+    secure: bool,
+}
+
+impl Cookies {
+    /// For an issuer that is reached over https, or not.
+    pub fn new(is_https: bool) -> Self {
+        Self { secure: is_https }
+    }
+
+    /// The name of the session cookie.
+    pub fn session_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-countersign"
+        } else {
+            "countersign"
+        }
+    }
+
+    /// Whether cookies carry `Secure`.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether the browser sent a session cookie.
+    pub fn has_session(&self, headers: &HeaderMap) -> bool {
+        read(headers).any(|(name, _)| name == self.session_name())
+    }
+
+    /// Removes the session cookie. The removal of tower-sessions lacks `Secure`, which browsers
+    /// ignore for a `__Host-` name.
+    pub fn remove_session(&self) -> Option<HeaderValue> {
+        self.line(self.session_name(), "", 0)
+    }
+
+    /// The secret of an interaction.
+    pub fn interaction(&self, headers: &HeaderMap, id: &str) -> Option<String> {
+        let wanted = self.interaction_name(id);
+        read(headers)
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value.to_owned())
+    }
+
+    /// Sets the secret of a new interaction, and removes the oldest ones where there are too many.
+    pub fn set_interaction(
+        &self,
+        headers: &HeaderMap,
+        id: &str,
+        secret: &str,
+        seconds: u64,
+    ) -> Vec<HeaderValue> {
+        let prefix = self.interaction_name("");
+        let known: Vec<&str> = read(headers)
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with(&prefix))
+            .collect();
+        let surplus = (known.len() + 1).saturating_sub(MAX_INTERACTIONS);
+        let removed = known
+            .into_iter()
+            .take(surplus)
+            .filter_map(|name| self.line(name, "", 0));
+        removed
+            .chain(self.line(&self.interaction_name(id), secret, seconds))
+            .collect()
+    }
+
+    /// Removes the secret of a finished interaction.
+    pub fn remove_interaction(&self, id: &str) -> Option<HeaderValue> {
+        self.line(&self.interaction_name(id), "", 0)
+    }
+
+    fn interaction_name(&self, id: &str) -> String {
+        let prefix = if self.secure { "__Host-" } else { "" };
+        format!("{prefix}countersign-flow-{id}")
+    }
+
+    fn line(&self, name: &str, value: &str, seconds: u64) -> Option<HeaderValue> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let line =
+            format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+        HeaderValue::try_from(line).ok()
+    }
+}
+
+fn read(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The token in a form that belongs to the cookie with this secret. It is of no use without the
+/// cookie, and the secret cannot be computed from it.
+pub fn form_token(secret: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(b"countersign form token:")
+        .chain_update(secret.as_bytes())
+        .finalize();
+    URL_SAFE_NO_PAD.encode(digest)
+}
+
+/// Whether a form's token belongs to the cookie, in constant time.
+pub fn is_form_token(secret: Option<&str>, token: Option<&str>) -> bool {
+    match (secret, token) {
+        (Some(secret), Some(token)) => form_token(secret).as_bytes().ct_eq(token.as_bytes()).into(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn c164_cookies_are_host_bound_secure_hidden_and_lax() {
+        let lines = Cookies::new(true).set_interaction(&HeaderMap::new(), "abc", "secret", 60);
+        let line = lines.first().unwrap().to_str().unwrap();
+        assert_eq!(
+            line,
+            "__Host-countersign-flow-abc=secret; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure"
+        );
+    }
+
+    #[test]
+    fn old_interactions_give_way_to_new_ones() {
+        let cookies = Cookies::new(false);
+        let mut headers = HeaderMap::new();
+        let sent = (0..40)
+            .map(|n| format!("countersign-flow-{n}=s"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        headers.insert(header::COOKIE, sent.parse().unwrap());
+        let lines = cookies.set_interaction(&headers, "new", "secret", 60);
+        let removed = lines
+            .iter()
+            .filter(|line| line.to_str().unwrap().contains("Max-Age=0"))
+            .count();
+        assert_eq!(removed, 40 + 1 - MAX_INTERACTIONS);
+    }
+
+    #[test]
+    fn a_form_token_needs_its_cookie() {
+        assert!(is_form_token(Some("s"), Some(&form_token("s"))));
+        assert!(!is_form_token(Some("t"), Some(&form_token("s"))));
+        assert!(!is_form_token(None, Some(&form_token("s"))));
+        assert!(!is_form_token(Some("s"), None));
+    }
+}

@@ -1,0 +1,141 @@
+//! RFC 6749 §3.1, OIDC Core §3.1.2 — the authorization endpoint, and the junction to which every
+//! page of the flow returns.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, header, request::Parts},
+    response::Response,
+};
+use tower_sessions::Session;
+
+use crate::{
+    application::commands::authorize::{self, InteractionError, Outcome, Ticket},
+    protocol::{authorization::Unanswerable, metadata::paths, params::Params},
+    web::{Web, answer, context, pages::ErrorCause, respond, session},
+};
+
+/// A URL longer than this is not made of a form.
+const MAX_REDIRECTED_FORM: usize = 6 * 1024;
+
+/// GET and POST: a new request.
+pub async fn handle(
+    State(web): State<Arc<Web>>,
+    session: Session,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    let mut params = context::query(&parts.uri);
+    if parts.method == Method::POST {
+        if !context::is_form(&parts.headers) {
+            return respond::error(ErrorCause::MalformedRequest, context::trace(&parts));
+        }
+        if let Some(location) = as_get(&web, &parts, &body) {
+            return answer::see_other(&location);
+        }
+        params.extend(&body);
+    }
+    begin(&web, &session, &parts, params).await
+}
+
+/// A cross-site form post comes without our Lax cookies, so whoever is logged in would seem not to
+/// be. The same request as a GET brings them along.
+fn as_get(web: &Web, parts: &Parts, body: &Bytes) -> Option<String> {
+    let body = std::str::from_utf8(body).ok()?;
+    let fits =
+        body.len() <= MAX_REDIRECTED_FORM && body.bytes().all(|byte| byte.is_ascii_graphic());
+    let may_hide_a_login = !web.cookies.has_session(&parts.headers)
+        && parts.uri.query().is_none_or(str::is_empty)
+        && parts.headers.contains_key(header::ORIGIN)
+        && !context::is_same_origin(&parts.headers, &web.ports.settings.issuer.origin());
+    (fits && may_hide_a_login).then(|| format!("{}?{body}", paths::AUTHORIZE))
+}
+
+async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> Response {
+    let trace = context::trace(parts);
+    let login = match session::current(&web.ports, session).await {
+        Ok(login) => login.map(|(login, _)| login),
+        Err(failure) => return answer::failure_page(&failure, trace),
+    };
+    match authorize::begin(&web.ports, params, login.as_ref()).await {
+        Ok(outcome) => show(web, &parts.headers, outcome, trace),
+        Err(failure) => answer::failure_page(&failure, trace),
+    }
+}
+
+/// GET: an interaction goes on after a page did its work.
+pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts) -> Response {
+    let trace = context::trace(&parts);
+    let query = context::query(&parts.uri);
+    let Some(id) = query.get("interaction") else {
+        return respond::error(ErrorCause::ExpiredInteraction, trace);
+    };
+    let login = match session::current(&web.ports, &session).await {
+        Ok(login) => login.map(|(login, _)| login),
+        Err(failure) => return answer::failure_page(&failure, trace),
+    };
+    let secret = web.cookies.interaction(&parts.headers, id);
+    match authorize::resume(&web.ports, id, secret.as_deref(), login.as_ref()).await {
+        Ok(outcome) => {
+            let is_over = matches!(outcome, Outcome::Respond(_));
+            let mut response = show(&web, &parts.headers, outcome, trace);
+            if is_over && let Some(removal) = web.cookies.remove_interaction(id) {
+                response.headers_mut().append(header::SET_COOKIE, removal);
+            }
+            response
+        }
+        Err(error) => interaction_error(&error, trace),
+    }
+}
+
+/// The path of the junction for an interaction.
+pub fn resume_path(id: &str) -> String {
+    format!("{}/resume?interaction={id}", paths::AUTHORIZE)
+}
+
+/// The page that tells why an interaction cannot go on.
+pub fn interaction_error(error: &InteractionError, trace: &str) -> Response {
+    match error {
+        InteractionError::Over => respond::error(ErrorCause::ExpiredInteraction, trace),
+        InteractionError::Foreign => respond::error(ErrorCause::ForeignInteraction, trace),
+        InteractionError::Failure(failure) => answer::failure_page(failure, trace),
+    }
+}
+
+fn show(web: &Web, headers: &HeaderMap, outcome: Outcome, trace: &str) -> Response {
+    match outcome {
+        Outcome::Respond(delivery) => answer::deliver(&web.ports, &delivery, trace),
+        Outcome::LogIn(ticket) => page(web, headers, "/login", &ticket),
+        Outcome::Consent(ticket) => page(web, headers, "/consent", &ticket),
+        Outcome::Unanswerable(reason) => {
+            tracing::info!(%reason, "authorization request cannot be answered");
+            respond::error(cause(reason), trace)
+        }
+    }
+}
+
+fn page(web: &Web, headers: &HeaderMap, path: &str, ticket: &Ticket) -> Response {
+    let mut response = answer::see_other(&format!("{path}?interaction={}", ticket.id));
+    if let Some(secret) = &ticket.secret {
+        let seconds = web.ports.settings.lifetimes.interaction.as_secs();
+        for cookie in web
+            .cookies
+            .set_interaction(headers, &ticket.id, secret, seconds)
+        {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+fn cause(reason: Unanswerable) -> ErrorCause {
+    match reason {
+        Unanswerable::NoClient => ErrorCause::MissingParameter,
+        Unanswerable::UnknownClient => ErrorCause::UnknownClient,
+        Unanswerable::NoRedirectUri | Unanswerable::ForeignRedirectUri => {
+            ErrorCause::InvalidRedirectUri
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The protocol endpoints, one file each.
+
+pub mod authorize;
+pub mod introspect;
+pub mod logout;
+pub mod metadata;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+use axum::{
+    body::Bytes,
+    http::{Uri, header, request::Parts},
+};
+
+use super::{Web, context};
+use crate::{
+    application::{Failure, client_auth},
+    domain::client::Client,
+    protocol::{
+        client_auth::{Credentials, rejected},
+        error::{ErrorCode, OAuthError},
+        params::Params,
+    },
+};
+
+/// The form of an endpoint that takes nothing else, with parameters that are all unambiguous.
+fn form(parts: &Parts, body: &Bytes) -> Result<Params, OAuthError> {
+    if !context::is_form(&parts.headers) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the body must be application/x-www-form-urlencoded",
+        ));
+    }
+    if has_query(&parts.uri) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "parameters belong into the body",
+        ));
+    }
+    let params = Params::parse(body);
+    params.fault().map_or(Ok(params), |fault| Err(fault.into()))
+}
+
+/// Secrets in a URL end up in logs (RFC 6749 §2.3.1), so these endpoints take no query.
+fn has_query(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| !query.is_empty())
+}
+
+/// The credentials of a form post.
+fn credentials(parts: &Parts, params: &Params) -> Result<Credentials, OAuthError> {
+    let header = context::single(&parts.headers, &header::AUTHORIZATION)
+        .map_err(|_| rejected("more than one Authorization header"))?;
+    Credentials::parse(header, params)
+}
+
+/// The authenticated client of a form post; only those that can prove who they are.
+async fn confidential_client(web: &Web, parts: &Parts, params: &Params) -> Result<Client, Failure> {
+    let credentials = credentials(parts, params)?;
+    client_auth::authenticate_confidential(&web.ports, &credentials, &context::origin(parts)).await
+}

@@ -1,0 +1,39 @@
+//! RFC 7009 §2 — the revocation endpoint.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderValue, header, request::Parts},
+    response::Response,
+};
+
+use super::{credentials, form};
+use crate::{
+    application::{Failure, client_auth, commands::revoke_token::revoke_token},
+    protocol::token,
+    web::{Web, answer, context},
+};
+
+/// POST: a token dies. 200 with an empty body (§2.2).
+pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
+    match respond(&web, &parts, &body).await {
+        Ok(()) => {
+            let mut response = Response::new(Body::empty());
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(failure) => answer::failure(&failure),
+    }
+}
+
+async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<(), Failure> {
+    let params = form(parts, body)?;
+    let origin = context::origin(parts);
+    let client =
+        client_auth::authenticate(&web.ports, &credentials(parts, &params)?, &origin).await?;
+    revoke_token(&web.ports, &client, token::subject_of(&params)?, &origin).await
+}

@@ -1,0 +1,53 @@
+//! OIDC Core §5.3 — the userinfo endpoint. The access token comes as RFC 6750 §2.1 or §2.2 says.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{Method, StatusCode, header, request::Parts},
+    response::Response,
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    application::{Failure, queries::userinfo::userinfo},
+    protocol::{
+        bearer,
+        error::{ErrorCode, OAuthError},
+        params::Params,
+    },
+    web::{Web, answer, context},
+};
+
+/// GET and POST: the claims that the token may read.
+pub async fn handle(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
+    match respond(&web, &parts, &body).await {
+        Ok(Some(claims)) => answer::json(StatusCode::OK, &claims),
+        Ok(None) => answer::bearer_required(),
+        Err(failure) => answer::bearer_failure(&failure),
+    }
+}
+
+async fn respond(
+    web: &Web,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Option<Map<String, Value>>, Failure> {
+    let has_form = parts.method == Method::POST && context::is_form(&parts.headers);
+    let form = if has_form {
+        Params::parse(body)
+    } else {
+        Params::default()
+    };
+    let header = context::single(&parts.headers, &header::AUTHORIZATION).map_err(|_| {
+        OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "more than one Authorization header",
+        )
+    })?;
+    match bearer::token(header, &form, &context::query(&parts.uri))? {
+        Some(token) => userinfo(&web.ports, token).await.map(Some),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,117 @@
+//! The consent page and its form.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{StatusCode, header, request::Parts},
+    response::Response,
+};
+use tower_sessions::Session;
+
+use super::{
+    ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText,
+    login::{checked_form, load},
+};
+use crate::{
+    application::commands::authorize,
+    domain::client::Client,
+    web::{
+        Web, answer, context, cookies,
+        oauth::authorize::{interaction_error, resume_path},
+        respond, session,
+    },
+};
+
+/// GET: who asks for what.
+pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) -> Response {
+    let trace = context::trace(&parts);
+    let query = context::query(&parts.uri);
+    let Some(id) = query.get("interaction") else {
+        return respond::error(ErrorCause::ExpiredInteraction, trace);
+    };
+    let secret = web.cookies.interaction(&parts.headers, id);
+    let (interaction, client) = match load(&web, id, secret.as_deref()).await {
+        Ok(found) => found,
+        Err(error) => return interaction_error(&error, trace),
+    };
+    let user = match session::current(&web.ports, &session).await {
+        Ok(Some((_, user))) => user,
+        Ok(None) => return answer::see_other(&resume_path(id)),
+        Err(failure) => return answer::failure_page(&failure, trace),
+    };
+    let view =
+        ClientView::new(&client.name, &interaction.request.redirect_uri).with_links(links(&client));
+    let page = ConsentPage {
+        interaction: id,
+        csrf: &cookies::form_token(secret.as_deref().unwrap_or_default()),
+        client: view,
+        user: user.username.as_str(),
+        scopes: interaction
+            .request
+            .scope
+            .iter()
+            .map(ScopeText::of)
+            .collect(),
+    };
+    respond::html(StatusCode::OK, &page)
+}
+
+fn links(client: &Client) -> ClientLinks<'_> {
+    fn parse(link: Option<&String>) -> Option<HttpsUrl<'_>> {
+        link.and_then(|link| HttpsUrl::parse(link))
+    }
+    ClientLinks {
+        home: parse(client.links.client.as_ref()),
+        logo: parse(client.links.logo.as_ref()),
+        policy: parse(client.links.policy.as_ref()),
+        terms: parse(client.links.terms.as_ref()),
+    }
+}
+
+/// POST: the decision.
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    session: Session,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    let trace = context::trace(&parts);
+    let (params, id, secret) = match checked_form(&web, &parts, &body) {
+        Ok(form) => form,
+        Err(cause) => return respond::error(cause, trace),
+    };
+    let login = match session::current(&web.ports, &session).await {
+        Ok(login) => login.map(|(login, _)| login),
+        Err(failure) => return answer::failure_page(&failure, trace),
+    };
+    let origin = context::origin(&parts);
+    match (params.get("decision"), login) {
+        (Some("approve"), Some(login)) => {
+            match authorize::grant_consent(&web.ports, &id, secret.as_deref(), &login, &origin)
+                .await
+            {
+                Ok(()) => answer::see_other(&resume_path(&id)),
+                Err(error) => interaction_error(&error, trace),
+            }
+        }
+        // Logged out meanwhile: back to the junction, which knows the way.
+        (Some("approve"), None) => answer::see_other(&resume_path(&id)),
+        (Some("cancel"), login) => {
+            match authorize::decline(&web.ports, &id, secret.as_deref(), login.as_ref(), &origin)
+                .await
+            {
+                Ok(delivery) => {
+                    let mut response = answer::deliver(&web.ports, &delivery, trace);
+                    if let Some(removal) = web.cookies.remove_interaction(&id) {
+                        response.headers_mut().append(header::SET_COOKIE, removal);
+                    }
+                    response
+                }
+                Err(error) => interaction_error(&error, trace),
+            }
+        }
+        _ => respond::error(ErrorCause::MalformedRequest, trace),
+    }
+}

@@ -1,0 +1,104 @@
+//! Every route of the public listener, on one page.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{Method, StatusCode, request::Parts},
+    response::Response,
+    routing::{any, get, post},
+};
+use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite};
+
+use super::{
+    Web, answer, assets, context,
+    oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
+    pages::{ErrorCause, IndexPage, LoggedOutPage, consent, login},
+    respond,
+};
+use crate::protocol::{
+    error::{ErrorCode, OAuthError},
+    metadata::paths,
+};
+
+/// The public routes, without the guard around them.
+pub fn router<S: SessionStore + Clone>(web: Arc<Web>, sessions: S) -> Router {
+    let authorize_resume = format!("{}/resume", paths::AUTHORIZE);
+    let logout_confirm = format!("{}/confirm", paths::LOGOUT);
+    let pages = Router::new()
+        .route(
+            paths::AUTHORIZE,
+            get(authorize::handle).post(authorize::handle),
+        )
+        .route(&authorize_resume, get(authorize::resume))
+        .route(paths::LOGOUT, get(logout::handle).post(logout::handle))
+        .route(&logout_confirm, post(logout::confirmed))
+        .route("/login", get(login::get).post(login::post))
+        .route("/consent", get(consent::get).post(consent::post))
+        .layer(session_layer(&web, sessions))
+        .route("/logged-out", get(logged_out))
+        .route("/", get(index))
+        .method_not_allowed_fallback(wrong_method_page);
+    let endpoints = Router::new()
+        .route(paths::OPENID_CONFIGURATION, get(metadata::discovery))
+        .route(paths::OAUTH_METADATA, get(metadata::discovery))
+        .route(paths::JWKS, get(metadata::jwks))
+        .route(paths::TOKEN, post(token::post))
+        .route(paths::INTROSPECT, post(introspect::post))
+        .route(paths::REVOKE, post(revoke::post))
+        .route(
+            paths::USERINFO,
+            get(userinfo::handle).post(userinfo::handle),
+        )
+        .method_not_allowed_fallback(wrong_method);
+    pages
+        .merge(endpoints)
+        .merge(assets::router())
+        .fallback(any(not_found))
+        .with_state(web)
+}
+
+fn session_layer<S: SessionStore + Clone>(web: &Web, store: S) -> SessionManagerLayer<S> {
+    SessionManagerLayer::new(store)
+        .with_name(web.cookies.session_name())
+        .with_secure(web.cookies.is_secure())
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(Expiry::OnSessionEnd)
+}
+
+async fn index(State(web): State<Arc<Web>>) -> Response {
+    respond::html(
+        StatusCode::OK,
+        &IndexPage {
+            issuer: web.ports.settings.issuer.as_str(),
+            mode: web.mode,
+        },
+    )
+}
+
+async fn logged_out() -> Response {
+    respond::html(StatusCode::OK, &LoggedOutPage::default())
+}
+
+async fn not_found(parts: Parts) -> Response {
+    respond::error(ErrorCause::NotFound, context::trace(&parts))
+}
+
+async fn wrong_method_page(parts: Parts) -> Response {
+    respond::error(ErrorCause::MethodNotAllowed, context::trace(&parts))
+}
+
+/// 405 in the form of the protocol endpoints.
+async fn wrong_method(method: Method) -> Response {
+    tracing::info!(%method, "method not allowed");
+    let error = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "the endpoint does not take this method",
+    );
+    let mut response = answer::error(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}

@@ -1,0 +1,126 @@
+//! The browser's session: who is logged in, for how long. Nothing else is kept in it, because
+//! parallel requests overwrite each other's changes.
+
+use axum::http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tower_sessions::{Expiry, Session};
+
+use super::cookies::Cookies;
+use crate::{
+    application::{Failure, Ports, queries::login::user_of},
+    domain::{time::Timestamp, user::User},
+    protocol::authentication::Login,
+};
+
+const KEY: &str = "login";
+/// A session is written again at most this often, seconds.
+const TOUCH_AFTER: u64 = 60;
+
+/// What the session holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Remembered {
+    login: Login,
+    duration: SessionDuration,
+    started_at: Timestamp,
+    seen_at: Timestamp,
+}
+
+/// How long a login is meant to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionDuration {
+    /// Until the browser is closed, but no longer than the absolute lifetime.
+    Browser,
+    /// For the longer lifetime of "remember me".
+    Remembered,
+}
+
+/// The login that this browser remembers, if it still stands, and its user.
+pub async fn current(ports: &Ports, session: &Session) -> Result<Option<(Login, User)>, Failure> {
+    let Some(remembered) = session.get::<Remembered>(KEY).await.map_err(broken)? else {
+        return Ok(None);
+    };
+    let now = ports.clock.now();
+    if is_over(ports, &remembered, now) {
+        session.flush().await.map_err(broken)?;
+        return Ok(None);
+    }
+    let Some(user) = user_of(ports, &remembered.login).await? else {
+        session.flush().await.map_err(broken)?;
+        return Ok(None);
+    };
+    if now.since(remembered.seen_at).as_secs() > TOUCH_AFTER {
+        store(
+            ports,
+            session,
+            &Remembered {
+                seen_at: now,
+                ..remembered.clone()
+            },
+        )
+        .await?;
+    }
+    Ok(Some((remembered.login, user)))
+}
+
+/// Remembers a login under a new session identifier, so that one known from before is worthless.
+pub async fn begin(
+    ports: &Ports,
+    session: &Session,
+    login: &Login,
+    duration: SessionDuration,
+) -> Result<(), Failure> {
+    session.cycle_id().await.map_err(broken)?;
+    let now = ports.clock.now();
+    let remembered = Remembered {
+        login: login.clone(),
+        duration,
+        started_at: now,
+        seen_at: now,
+    };
+    store(ports, session, &remembered).await
+}
+
+/// Forgets the login. The answer must carry the returned cookie.
+pub async fn end(session: &Session, cookies: &Cookies) -> Result<Option<HeaderValue>, Failure> {
+    session.flush().await.map_err(broken)?;
+    Ok(cookies.remove_session())
+}
+
+fn is_over(ports: &Ports, remembered: &Remembered, now: Timestamp) -> bool {
+    let lifetimes = &ports.settings.lifetimes;
+    match remembered.duration {
+        SessionDuration::Browser => {
+            now >= remembered.started_at.plus(lifetimes.session_absolute)
+                || now >= remembered.seen_at.plus(lifetimes.session_idle)
+        }
+        SessionDuration::Remembered => {
+            now >= remembered.started_at.plus(lifetimes.session_remembered)
+        }
+    }
+}
+
+async fn store(ports: &Ports, session: &Session, remembered: &Remembered) -> Result<(), Failure> {
+    session.set_expiry(Some(match remembered.duration {
+        SessionDuration::Browser => Expiry::OnSessionEnd,
+        SessionDuration::Remembered => {
+            let end = remembered
+                .started_at
+                .plus(ports.settings.lifetimes.session_remembered);
+            // By our clock, not by the one that tower-sessions would look at.
+            time::OffsetDateTime::from_unix_timestamp(end.0)
+                .map_or(Expiry::OnSessionEnd, Expiry::AtDateTime)
+        }
+    }));
+    session.insert(KEY, remembered).await.map_err(broken)?;
+    // Saved here and not by the layer, which would answer a failure with a bare 500.
+    session.save().await.map_err(broken)
+}
+
+fn broken(error: tower_sessions::session::Error) -> Failure {
+    use tower_sessions::session::Error;
+    match error {
+        Error::Store(_) => Failure::Unavailable("the session store", Some(Box::new(error))),
+        Error::SerdeJson(_) => Failure::Broken("the session", Some(Box::new(error))),
+    }
+}
