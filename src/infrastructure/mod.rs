@@ -1,4 +1,7 @@
 //! What talks to the outside: databases, state stores, keys, hashing, the clock.
 
+pub mod clock;
+pub mod password;
+pub mod random;
 pub mod sql;
 pub mod state;
