@@ -329,7 +329,10 @@ mod tests {
             ..CHEAP
         });
         let check = async |password| hasher.verify(password, Some(&old)).await.unwrap();
-        assert_eq!(check("correct horse").await, PasswordCheck::CorrectButOutdated);
+        assert_eq!(
+            check("correct horse").await,
+            PasswordCheck::CorrectButOutdated
+        );
         assert_eq!(check("wrong").await, PasswordCheck::Wrong);
     }
 
@@ -361,8 +364,14 @@ mod tests {
     #[test]
     fn parameters_out_of_range_are_refused() {
         for cost in [
-            PasswordCost { memory_kib: 4, ..CHEAP },
-            PasswordCost { memory_kib: u32::MAX, ..CHEAP },
+            PasswordCost {
+                memory_kib: 4,
+                ..CHEAP
+            },
+            PasswordCost {
+                memory_kib: u32::MAX,
+                ..CHEAP
+            },
             PasswordCost { passes: 0, ..CHEAP },
             PasswordCost { lanes: 0, ..CHEAP },
         ] {
