@@ -57,9 +57,6 @@ try {
     const user = await manager.signinRedirectCallback();
     history.replaceState(null, "", "/"); // the code has served: keep it out of the history
     show(user.profile);
-  } else if (new URLSearchParams(location.search).has("state")) {
-    await manager.signoutRedirectCallback();
-    history.replaceState(null, "", "/");
   }
 } catch (error) {
   show({ error: String(error) });
