@@ -15,10 +15,10 @@ pub(crate) fn key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef 
 /// Like [`key`], or absent.
 pub(crate) fn optional_key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name).text().take();
-    match manager.get_database_backend() {
-        DbBackend::Postgres => column.extra(r#"COLLATE "C""#).take(),
-        _ => column, // SQLite's BINARY is the default.
-    }
+    if manager.get_database_backend() == DbBackend::Postgres {
+        column = column.extra(r#"COLLATE "C""#).take();
+    } // SQLite's BINARY is the default.
+    column
 }
 
 /// Text for people or machines to read, JSON for one.
