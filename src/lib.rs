@@ -1,6 +1,8 @@
 //! Countersign: an OAuth 2.x / OpenID Connect provider.
 
 pub mod application;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod infrastructure;
 pub mod protocol;

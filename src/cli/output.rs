@@ -1,0 +1,119 @@
+//! What the program prints, and what its errors look like.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::config::ConfigError;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// Prints results to standard output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output(OutputFormat);
+
+impl Output {
+    pub(super) fn new(format: OutputFormat) -> Self {
+        Self(format)
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.0 == OutputFormat::Json
+    }
+
+    /// Prints a result: `json` or `text`, as was asked.
+    pub(super) fn print(self, json: &Value, text: impl fmt::Display) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        match self.0 {
+            OutputFormat::Json => writeln!(out, "{json}"),
+            OutputFormat::Text => writeln!(out, "{text}"),
+        }
+        .and_then(|()| out.flush())
+        .map_err(|error| CliError::failed(format!("cannot print: {error}")))
+    }
+}
+
+/// Why a verb did not do what it was asked, and what to do about it.
+#[derive(Debug)]
+pub struct CliError {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ErrorKind {
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    Exists = 4,
+    Unavailable = 5,
+}
+
+impl CliError {
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    pub(super) fn exists(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Exists, message)
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind as u8)
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string()).hint("every setting: countersign config reference")
+    }
+}

@@ -1,0 +1,163 @@
+//! Every key there is: the one list behind unknown-key errors, defaults, the reference page and
+//! the file that `config init` writes.
+
+/// A setting.
+pub(super) struct Key {
+    /// `section.key`; top-level keys have no section.
+    pub path: &'static str,
+    /// What is written there.
+    pub kind: Kind,
+    /// The default as it would be written in TOML; absent where there is none.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub doc: &'static str,
+}
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number with a unit, such as `10m`.
+    Duration,
+    /// A file or directory.
+    Path,
+    /// A list of texts.
+    List,
+    /// A text that is never shown and may stand in a file of its own.
+    Secret,
+}
+
+impl Kind {
+    /// For people.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "number",
+            Self::Duration => "duration",
+            Self::Path => "path",
+            Self::List => "list",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+/// What a section is about.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("server", "The public listener."),
+    (
+        "tls",
+        "TLS in the process. Leave it out behind a proxy that speaks TLS to the world.",
+    ),
+    (
+        "management",
+        "Health checks, on a port of their own that the world must not reach.",
+    ),
+    ("database", "What must last: users, clients, grants, keys."),
+    (
+        "state",
+        "What is short-lived: codes, sessions, refresh rotation, counters. One node keeps it in a \
+         directory, several share a Redis server.",
+    ),
+    ("keys", "Signing keys."),
+    (
+        "lifetimes",
+        "How long things live where a client does not say otherwise.",
+    ),
+    ("limits", "How often a login may be tried."),
+    ("passwords", "Password hashing with argon2id."),
+    ("log", "The log, on standard error."),
+];
+
+macro_rules! keys {
+    ($($path:literal : $kind:ident $(= $default:literal)?, $doc:literal;)+) => {
+        /// Every setting, section by section.
+        pub(super) const KEYS: &[Key] = &[$(Key {
+            path: $path,
+            kind: Kind::$kind,
+            default: default!($($default)?),
+            doc: $doc,
+        }),+];
+    };
+}
+
+macro_rules! default {
+    () => {
+        None
+    };
+    ($default:literal) => {
+        Some($default)
+    };
+}
+
+keys! {
+    "issuer": Text,
+        "The URL by which clients know this server, without a slash at the end. It must be https, except on loopback. It cannot be changed later without changing every client.";
+
+    "server.address": Text = "\"0.0.0.0\"", "The address to listen on; `::` for IPv6 and IPv4.";
+    "server.port": Integer = "8080", "The port to listen on.";
+    "server.trusted_proxies": List = "[]",
+        "Addresses or networks of proxies whose `X-Forwarded-For` is believed. From anybody else the header is ignored.";
+    "server.max_connections": Integer = "10000", "Connections at most; further ones wait.";
+    "server.request_timeout": Duration = "\"30s\"", "How long an answer may take before 503.";
+    "server.shutdown_timeout": Duration = "\"20s\"",
+        "How long requests may go on after the signal to stop.";
+
+    "tls.certificate": Path,
+        "The certificate chain, PEM. Read again when it changes and on SIGHUP.";
+    "tls.key": Path, "The private key of the certificate, PEM.";
+
+    "management.address": Text = "\"127.0.0.1\"", "The address to listen on.";
+    "management.port": Integer = "9000",
+        "The port of `/health/live` and `/health/ready`.";
+
+    "database.url": Secret = "\"sqlite://data/countersign.db?mode=rwc\"",
+        "`sqlite://file?mode=rwc` or `postgres://user:password@host/name`. `DATABASE_URL` is understood too.";
+    "database.connections": Integer,
+        "Connections at most; four for each processor core where absent.";
+
+    "state.directory": Path = "\"data/state\"", "Where state is kept when there is no Redis server.";
+    "state.redis_url": Secret,
+        "`redis://` or `rediss://` (TLS), with user and password as the server needs them. `REDIS_URL` is understood too.";
+    "state.redis_ca_file": Path,
+        "Certificates (PEM) that the Redis server's must descend from, instead of the public authorities.";
+    "state.redis_namespace": Text = "\"countersign\"", "What every key on the Redis server begins with.";
+
+    "keys.directory": Path = "\"keys\"",
+        "Where the key-encryption key is made and where keys to import are looked for. Nobody but the server's user may read it.";
+    "keys.kek_file": Path, "The key-encryption key, if it does not live in `keys.directory`.";
+    "keys.rotation": Duration = "\"90d\"", "How long a key signs before the next takes over.";
+    "keys.algorithms": List = "[\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]",
+        "For which algorithms there are keys.";
+    "keys.access_token_algorithm": Text = "\"ES256\"", "The algorithm of access tokens.";
+
+    "lifetimes.code": Duration = "\"60s\"", "An authorization code.";
+    "lifetimes.interaction": Duration = "\"30m\"", "A login or consent that waits for the user.";
+    "lifetimes.access_token": Duration = "\"10m\"", "An access token.";
+    "lifetimes.id_token": Duration = "\"10m\"", "An ID token.";
+    "lifetimes.refresh_idle": Duration = "\"14d\"", "A refresh token without use.";
+    "lifetimes.refresh_absolute": Duration = "\"90d\"", "A chain of refresh tokens in any case.";
+    "lifetimes.refresh_grace": Duration = "\"10s\"",
+        "How long the previous refresh token may be retried, for tabs that race and answers that were lost; `0s` allows no retry.";
+    "lifetimes.session_idle": Duration = "\"8h\"", "A login session without use.";
+    "lifetimes.session_absolute": Duration = "\"12h\"", "A login session in any case.";
+    "lifetimes.session_remembered": Duration = "\"30d\"",
+        "A login session in any case, where the user asked to stay signed in.";
+
+    "limits.login_per_account": Integer = "10", "Attempts for one account within the window.";
+    "limits.login_per_address": Integer = "100", "Failures from one address (IPv6: one /64 network) within the window.";
+    "limits.login_window": Duration = "\"15m\"", "How long attempts count.";
+
+    "passwords.memory_kib": Integer = "19456",
+        "Memory of one hash in KiB. Hashes with other parameters are renewed at the next login.";
+    "passwords.passes": Integer = "2", "Passes over the memory.";
+    "passwords.lanes": Integer = "1", "Lanes, computed one after another.";
+    "passwords.workers": Integer, "Hashes computed at the same time; the number of processor cores where absent.";
+    "passwords.queue": Integer = "128", "Requests that may wait for a worker; further ones get 503.";
+    "passwords.deadline": Duration = "\"2s\"", "How long a request waits before 503.";
+
+    "log.format": Text = "\"json\"", "`json` or `compact`.";
+    "log.filter": Text = "\"info\"", "What is logged: levels by module, such as `info,countersign=debug`.";
+}
