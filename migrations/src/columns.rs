@@ -16,8 +16,9 @@ pub(crate) fn key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef 
 pub(crate) fn optional_key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name).text().take();
     if manager.get_database_backend() == DbBackend::Postgres {
-        column = column.extra(r#"COLLATE "C""#).take();
-    } // SQLite's BINARY is the default.
+        // What SQLite does anyway.
+        column.extra(r#"COLLATE "C""#);
+    }
     column
 }
 

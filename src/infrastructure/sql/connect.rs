@@ -17,14 +17,14 @@ use super::{
 };
 use crate::application::ports::StoreError;
 
-/// How long SQLite waits for a lock that another process holds, and a unit of work for its turn.
+/// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Page cache of one SQLite connection, KiB. The operating system caches the file anyway.
 const SQLITE_CACHE_KIB: u32 = 1024;
 
 /// Connections that nobody used for so long are closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A PostgreSQL connection is asked whether it is alive if it was idle for so long.
 const PING_AFTER: Duration = Duration::from_secs(15);
@@ -34,7 +34,8 @@ const PING_AFTER: Duration = Duration::from_secs(15);
 pub struct SqlOptions {
     /// Connections at most. SQLite: those that read; one more writes.
     pub max_connections: u32,
-    /// How long to wait for a free connection before answering that the database is not available.
+    /// How long to wait for a free connection before answering that the database is not available;
+    /// with SQLite also for one's turn to write.
     pub acquire_timeout: Duration,
     /// How long PostgreSQL may work on one statement.
     pub statement_timeout: Duration,
@@ -48,7 +49,7 @@ impl Default for SqlOptions {
         Self {
             max_connections: u32::try_from(cores * 4).unwrap_or(u32::MAX).max(4),
             acquire_timeout: Duration::from_secs(1),
-            statement_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(2),
             observer: None,
         }
     }
@@ -102,7 +103,7 @@ pub async fn connect(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreE
 pub async fn inspect(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreError> {
     if url.starts_with("sqlite:") && !sqlite_options(url)?.get_filename().exists() {
         let memory = SqliteConnectOptions::new().in_memory(true);
-        let pool = SqlxSqliteConnector::connect(sqlite_pool(memory, BUSY_TIMEOUT)).await;
+        let pool = SqlxSqliteConnector::connect(sqlite_pool(memory, options.acquire_timeout)).await;
         let pool = pool.map_err(|error| store_error(&error))?;
         return Ok(SqlStore::new(pool.clone(), pool));
     }
@@ -148,7 +149,8 @@ async fn sqlite(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreError>
     if url.contains("mode=rwc") {
         make_private(file.get_filename()).await?;
     }
-    let writer = sqlite_writer(&file.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+    let wal = file.clone().journal_mode(SqliteJournalMode::Wal);
+    let writer = sqlite_writer(&wal, options.acquire_timeout).await?;
     let read_only = file.create_if_missing(false).pragma("query_only", "ON");
     let pool = sqlite_pool(read_only, options.acquire_timeout)
         .max_connections(options.max_connections)
@@ -180,11 +182,14 @@ async fn make_private(file: &Path) -> Result<(), StoreError> {
 
 /// Turning a new file to WAL takes a lock that SQLite does not wait for, so when several nodes start
 /// at once, all but one try again.
-async fn sqlite_writer(file: &SqliteConnectOptions) -> Result<DatabaseConnection, StoreError> {
+async fn sqlite_writer(
+    file: &SqliteConnectOptions,
+    acquire_timeout: Duration,
+) -> Result<DatabaseConnection, StoreError> {
     const PAUSE: Duration = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     loop {
-        let pool = sqlite_pool(file.clone(), BUSY_TIMEOUT);
+        let pool = sqlite_pool(file.clone(), acquire_timeout);
         match SqlxSqliteConnector::connect(pool).await {
             Err(error) if waited < BUSY_TIMEOUT && error.to_string().contains("locked") => {
                 tokio::time::sleep(PAUSE).await;

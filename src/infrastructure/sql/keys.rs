@@ -10,6 +10,7 @@ use super::{
     Sql,
     entities::signing_key::{self, COLUMN, Column},
     error::corrupt,
+    storable,
 };
 use crate::{
     application::ports::{Keys, KeysMut, StoreError},
@@ -65,6 +66,9 @@ impl KeysMut for Sql<DatabaseTransaction> {
     }
 
     async fn delete_signing_key(&self, kid: &str) -> Result<(), StoreError> {
+        let Some(kid) = storable(kid) else {
+            return Ok(());
+        };
         let deleted = signing_key::Entity::delete_by_id(kid).exec(&self.connection);
         self.checked(deleted.await).map(drop)
     }

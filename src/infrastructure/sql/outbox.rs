@@ -11,7 +11,7 @@ use super::{
     Sql,
     entities::outbox::{self, COLUMN, Column},
     error::corrupt,
-    row_limit,
+    row_limit, storable,
 };
 use crate::{
     application::ports::{OutboxMut, StoreError},
@@ -63,6 +63,9 @@ impl OutboxMut for Sql<DatabaseTransaction> {
     }
 
     async fn delivered(&self, id: &str) -> Result<(), StoreError> {
+        let Some(id) = storable(id) else {
+            return Ok(());
+        };
         let removed = outbox::Entity::delete_by_id(id).exec(&self.connection);
         self.checked(removed.await).map(drop)
     }

@@ -1,9 +1,11 @@
 //! Databases for tests, each empty and used by one test only.
 
-use std::{any::Any, thread};
+use std::{any::Any, thread, time::Duration};
 
 use countersign::infrastructure::sql::{SqlOptions, SqlStore, connect, migrate};
-use sea_orm::sqlx::{Connection as _, Executor as _, PgConnection};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection,
+};
 
 use super::postgres;
 
@@ -32,8 +34,10 @@ impl TestDatabase {
     /// An empty schema on the PostgreSQL server that all tests share.
     pub(crate) async fn postgres() -> Self {
         let schema = Schema(format!("test_{}", uuid::Uuid::new_v4().simple()));
-        execute(&format!("CREATE SCHEMA {}", schema.0)).await;
-        let server = postgres::shared_url();
+        // The first to ask starts the server, which takes a while.
+        let server = tokio::task::spawn_blocking(postgres::shared_url);
+        let server = server.await.unwrap();
+        execute(server, &format!("CREATE SCHEMA {}", schema.0)).await;
         let separator = if server.contains('?') { '&' } else { '?' };
         Self {
             url: format!("{server}{separator}options[search_path]={}", schema.0),
@@ -46,9 +50,26 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Whether this is the SQLite one.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// Runs SQL behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            let sql = AssertSqlSafe(sql.to_owned());
+            connection.execute(sql).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            execute(&self.url, sql).await;
+        }
+    }
+
     /// The open database, its schema as yet empty.
     pub(crate) async fn connect(&self) -> SqlStore {
-        connect(&self.url, &SqlOptions::default()).await.unwrap()
+        connect(&self.url, &options()).await.unwrap()
     }
 
     /// The open database with all its tables.
@@ -56,6 +77,15 @@ impl TestDatabase {
         let store = self.connect().await;
         migrate::up(&store).await.unwrap();
         store
+    }
+}
+
+/// The defaults, with more patience: many tests share the machine.
+pub(crate) fn options() -> SqlOptions {
+    SqlOptions {
+        acquire_timeout: Duration::from_mins(1),
+        statement_timeout: Duration::from_mins(1),
+        ..SqlOptions::default()
     }
 }
 
@@ -70,19 +100,15 @@ impl Drop for Schema {
                 .enable_all()
                 .build()
                 .unwrap()
-                .block_on(execute(&sql));
+                .block_on(execute(postgres::shared_url(), &sql));
         });
         let _ = dropping.join();
     }
 }
 
-async fn execute(sql: &str) {
-    // The first to ask starts the server, which takes a while.
-    let url = tokio::task::spawn_blocking(postgres::shared_url);
-    let mut connection = PgConnection::connect(url.await.unwrap()).await.unwrap();
-    connection
-        .execute(sea_orm::sqlx::AssertSqlSafe(sql.to_owned()))
-        .await
-        .unwrap();
+async fn execute(url: &str, sql: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    connection.execute(sql).await.unwrap();
     connection.close().await.unwrap();
 }

@@ -1,0 +1,222 @@
+//! Every statement that the repositories run finds its rows by an index.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use countersign::{
+    application::ports::{Reader, Store as _},
+    domain::{
+        consent::Consent,
+        event::{AuditEvent, EventKind, OutboxMessage},
+        id::{ClientId, SessionId},
+        key::{SigningAlgorithm, SigningKey},
+        resource::ResourceServer,
+        user::PasswordHash,
+    },
+    infrastructure::sql::{SqlOptions, SqlStore, connect, migrate},
+};
+use serde_json::json;
+
+use super::planner::Planner;
+use super::records::{NOW, client, commit, grant, group, later, page, role, user, user_id};
+use crate::support::sql::{TestDatabase, options};
+
+pub(super) async fn every_query_has_an_index(database: &TestDatabase) {
+    let statements = statements(database).await;
+    // Fewer would mean that the repositories were not heard.
+    assert!(statements.len() > 40, "{statements:#?}");
+    let mut planner = Planner::connect(database).await;
+    let mut complaints = Vec::new();
+    for sql in &statements {
+        let plan = planner.plan(sql).await;
+        if !planner.uses_indexes(sql, &plan) {
+            complaints.push(format!("{sql}\n{}", plan.join("\n")));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+/// The test of the test: what a missing index looks like is recognized.
+pub(super) async fn a_query_without_an_index_is_noticed(database: &TestDatabase) {
+    database.store().await;
+    let mut planner = Planner::connect(database).await;
+    for sql in [
+        "SELECT id FROM users WHERE nickname = $1",
+        "SELECT id FROM users ORDER BY nickname LIMIT 5",
+        "SELECT id FROM users WHERE lower(username) = $1",
+        "SELECT id FROM users WHERE nickname = $1 ORDER BY id LIMIT 5",
+        "DELETE FROM grants WHERE revoked_at < $1",
+        "SELECT kid FROM signing_keys WHERE generation = $1",
+        "SELECT users.id FROM users JOIN grants ON grants.user_id = users.id WHERE users.id = $1",
+    ] {
+        let plan = planner.plan(sql).await;
+        assert!(!planner.uses_indexes(sql, &plan), "{sql}\n{plan:#?}");
+    }
+}
+
+/// Whoever adds a method to a port must call it here, or its query would go unseen.
+#[test]
+fn every_method_of_the_ports_is_exercised() {
+    let keys = include_str!("../../../src/application/ports/keys.rs");
+    let (keys, _) = keys.split_once("/// A document").unwrap();
+    let repositories = include_str!("../../../src/application/ports/repositories.rs");
+    let mut methods = 0;
+    for port in [keys, repositories] {
+        for method in port.split("async fn ").skip(1) {
+            let (name, _) = method.split_once('(').unwrap();
+            let call = format!(".{name}(");
+            assert!(include_str!("plans.rs").contains(&call), "{name}");
+            methods += 1;
+        }
+    }
+    assert!(methods > 35, "{methods}");
+}
+
+/// What the repositories run, as they run it, with placeholders.
+async fn statements(database: &TestDatabase) -> BTreeSet<String> {
+    let heard = Arc::new(Mutex::new(BTreeSet::new()));
+    let observed = SqlOptions {
+        observer: Some({
+            let heard = Arc::clone(&heard);
+            Arc::new(move |observed| {
+                assert!(!observed.failed, "{}", observed.sql);
+                heard.lock().unwrap().insert(observed.sql.to_owned());
+            })
+        }),
+        ..options()
+    };
+    let store = connect(database.url(), &SqlOptions::default()).await;
+    migrate::up(&store.unwrap()).await.unwrap();
+    let store = connect(database.url(), &observed).await.unwrap();
+    write(&store).await;
+    read(store.reader()).await;
+    remove(&store).await;
+    heard.lock().unwrap().clone()
+}
+
+async fn write(store: &SqlStore) {
+    let (admin, staff) = (role("admin"), group("staff", &[&role("admin")]));
+    let hash = PasswordHash::new("$argon2id$");
+    commit!(*store, |unit| {
+        unit.add_user(&user("grace")).await.unwrap();
+        unit.update_user(&user("grace")).await.unwrap();
+        let grace = user_id("grace");
+        unit.set_password(&grace, &hash, NOW).await.unwrap();
+        unit.add_role(&admin).await.unwrap();
+        unit.update_role(&admin).await.unwrap();
+        unit.add_group(&staff).await.unwrap();
+        unit.assign_role(&grace, &admin.id).await.unwrap();
+        unit.join_group(&grace, &staff.id).await.unwrap();
+        unit.add_client(&client("app")).await.unwrap();
+        unit.update_client(&client("app")).await.unwrap();
+        unit.put_resource_server(&resource_server()).await.unwrap();
+        unit.put_consent(&consent()).await.unwrap();
+        let grant = grant("g", "grace", "app");
+        unit.redeem_grant(&grant, later(60)).await.unwrap();
+        unit.add_signing_key(&key()).await.unwrap();
+        unit.set_signing_key_times(&key()).await.unwrap();
+        unit.record(&event()).await.unwrap();
+        unit.enqueue(&message()).await.unwrap();
+        unit.claim_due(NOW, later(60), 5).await.unwrap();
+    });
+}
+
+async fn read(reader: &dyn Reader) {
+    let (grace, app) = (user_id("grace"), ClientId::new("app"));
+    reader.user(&grace).await.unwrap();
+    reader.user_by_login("grace").await.unwrap();
+    reader.user_by_login("grace@example.com").await.unwrap();
+    reader.role_by_name("admin").await.unwrap();
+    reader.roles().await.unwrap();
+    reader.group_by_name("staff").await.unwrap();
+    reader.authority(&grace).await.unwrap();
+    reader.client(&app).await.unwrap();
+    reader.resource_server("https://api.example").await.unwrap();
+    reader.consent(&grace, &app).await.unwrap();
+    let grant = grant("g", "grace", "app");
+    reader.grant(&grant.id).await.unwrap();
+    reader.signing_keys().await.unwrap();
+    for after in [None, Some("a")] {
+        let page = page(after, 5);
+        reader.users(&page).await.unwrap();
+        reader.clients(&page).await.unwrap();
+        reader.events(&page).await.unwrap();
+    }
+}
+
+async fn remove(store: &SqlStore) {
+    let (grace, app) = (user_id("grace"), ClientId::new("app"));
+    let session = SessionId::new("session");
+    commit!(*store, |unit| {
+        let grant = grant("g", "grace", "app");
+        unit.revoke_grant(&grant.id, &app, NOW).await.unwrap();
+        unit.revoke_grants_of(&grace, &app, NOW).await.unwrap();
+        let revoked = unit.revoke_grants_of_session(&session, NOW).await;
+        assert_eq!(revoked.unwrap(), 0);
+        unit.sweep_grants(later(60), 5).await.unwrap();
+        unit.unassign_role(&grace, &role("admin").id).await.unwrap();
+        unit.delete_consent(&grace, &app).await.unwrap();
+        unit.delete_client(&app).await.unwrap();
+        unit.delete_signing_key("k").await.unwrap();
+        unit.delivered("m").await.unwrap();
+    });
+}
+
+fn resource_server() -> ResourceServer {
+    ResourceServer {
+        identifier: "https://api.example".to_owned(),
+        name: "API".to_owned(),
+        scope: "openid".parse().unwrap(),
+        access_token_format: None,
+        introspection_client: None,
+    }
+}
+
+fn consent() -> Consent {
+    Consent {
+        user: user_id("grace"),
+        client: ClientId::new("app"),
+        scope: "openid".parse().unwrap(),
+        granted_at: NOW,
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey {
+        kid: "k".to_owned(),
+        algorithm: SigningAlgorithm::Es256,
+        generation: 1,
+        sealed_private: vec![1],
+        public_jwk: json!({}),
+        published_at: NOW,
+        active_at: NOW,
+        retires_at: NOW,
+        dead_at: NOW,
+    }
+}
+
+fn event() -> AuditEvent {
+    AuditEvent {
+        id: "e".to_owned(),
+        at: NOW,
+        kind: EventKind::LoginSucceeded,
+        user: None,
+        client: None,
+        grant: None,
+        address: None,
+        trace: None,
+        detail: json!({}),
+    }
+}
+
+fn message() -> OutboxMessage {
+    OutboxMessage {
+        id: "m".to_owned(),
+        kind: "mail".to_owned(),
+        payload: json!({}),
+        due_at: NOW,
+        attempts: 0,
+    }
+}
