@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod password;
 pub mod random;
+pub mod jose;
+pub mod kek;
 pub mod sql;
 pub mod state;

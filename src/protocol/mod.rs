@@ -14,6 +14,7 @@ pub mod gate;
 pub mod id_token;
 pub mod introspection;
 pub mod issuer;
+pub mod jwks;
 pub mod logout;
 pub mod metadata;
 pub mod params;

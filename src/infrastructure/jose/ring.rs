@@ -1,0 +1,248 @@
+//! The signing keys in memory: an immutable snapshot that requests share, replaced as a whole when
+//! the database has something new.
+
+use std::{
+    borrow::Borrow,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    sign::TokenKey,
+    vault::{KeyError, KeyVault},
+    verify::{self, Compact},
+};
+use crate::{
+    application::ports::{Clock, Document, InvalidToken, Rng, SignError, Store, TokenSigner},
+    domain::{
+        key::{SigningAlgorithm, SigningKey},
+        time::Timestamp,
+    },
+    infrastructure::kek::Kek,
+    protocol::jwks::{KeyPolicy, Phase, active, phase},
+};
+
+/// How often the keys are read again.
+const PERIOD: Duration = Duration::from_secs(60);
+/// How long an unknown `kid` does not make anyone read them once more.
+const REST: Duration = Duration::from_secs(5);
+
+/// The signing keys of this process.
+pub struct KeyRing {
+    vault: KeyVault,
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// When the keys were read last. Held while they are read, so that only one reads.
+    read_at: Mutex<Timestamp>,
+}
+
+struct Snapshot {
+    keys: Vec<OpenKey>,
+    document: Arc<Document>,
+}
+
+struct OpenKey {
+    record: SigningKey,
+    key: Arc<TokenKey>,
+}
+
+impl Borrow<SigningKey> for OpenKey {
+    fn borrow(&self) -> &SigningKey {
+        &self.record
+    }
+}
+
+impl KeyRing {
+    /// Opens the keys, and makes those that are missing.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        kek: Arc<Kek>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        policy: KeyPolicy,
+    ) -> Result<Self, KeyError> {
+        Self::open_vault(KeyVault {
+            store,
+            kek,
+            clock,
+            rng,
+            policy,
+        })
+        .await
+    }
+
+    /// As [`KeyRing::open`], of a vault that keys may have been imported to.
+    pub async fn open_vault(vault: KeyVault) -> Result<Self, KeyError> {
+        let read_at = vault.clock.now();
+        let snapshot = Snapshot::new(vault.tend().await?, &[], &vault)?;
+        Ok(Self {
+            vault,
+            snapshot: RwLock::new(Arc::new(snapshot)),
+            read_at: Mutex::new(read_at),
+        })
+    }
+
+    /// Reads the keys again, makes what is due and deletes what is dead.
+    pub async fn refresh(&self) -> Result<(), KeyError> {
+        let mut read_at = self.read_at.lock().await;
+        self.read(&mut read_at).await
+    }
+
+    /// Refreshes every minute until `stop`. Without the database the known keys go on.
+    pub async fn keep_fresh(&self, stop: CancellationToken) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(PERIOD))
+            .await
+            .is_some()
+        {
+            if let Err(error) = self.refresh().await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "signing keys not read"
+                );
+            }
+        }
+    }
+
+    /// Makes the next key of every algorithm, as [`KeyVault::rotate_now`], and shows it.
+    pub async fn rotate_now(&self) -> Result<(), KeyError> {
+        self.vault.rotate_now().await?;
+        self.refresh().await
+    }
+
+    /// Takes a key in, as [`KeyVault::import`], and shows it.
+    pub async fn import(&self, text: &str) -> Result<String, KeyError> {
+        let kid = self.vault.import(text).await?;
+        self.refresh().await?;
+        Ok(kid)
+    }
+
+    /// The keys with their times, newest first for each algorithm.
+    pub fn keys(&self) -> Vec<SigningKey> {
+        let snapshot = self.snapshot();
+        snapshot.keys.iter().map(|key| key.record.clone()).collect()
+    }
+
+    async fn read(&self, read_at: &mut Timestamp) -> Result<(), KeyError> {
+        *read_at = self.vault.clock.now();
+        let keys = self.vault.tend().await?;
+        let snapshot = Arc::new(Snapshot::new(keys, &self.snapshot().keys, &self.vault)?);
+        *self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = snapshot;
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.read();
+        Arc::clone(&snapshot.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key of this name, also if it is as new as can be.
+    async fn key(&self, kid: &str) -> Option<Arc<TokenKey>> {
+        let known = |ring: &Self| ring.snapshot().named(kid, ring.vault.clock.now());
+        if let Some(key) = known(self) {
+            return Some(key);
+        }
+        let mut read_at = self.read_at.lock().await;
+        let rested = self.vault.clock.now().since(*read_at) >= REST;
+        if rested && let Err(error) = self.read(&mut read_at).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "signing keys not read"
+            );
+        }
+        known(self)
+    }
+}
+
+#[async_trait]
+impl TokenSigner for KeyRing {
+    fn sign(
+        &self,
+        typ: &'static str,
+        algorithm: SigningAlgorithm,
+        claims: &[u8],
+    ) -> Result<String, SignError> {
+        let snapshot = self.snapshot();
+        let key = active(&snapshot.keys, algorithm, self.vault.clock.now());
+        let key = key.ok_or(SignError::NoKey(algorithm))?;
+        key.key.token(typ, claims)
+    }
+
+    async fn verify(
+        &self,
+        typ: &'static str,
+        token: &str,
+    ) -> Result<Map<String, Value>, InvalidToken> {
+        let token = Compact::parse(token)?;
+        if !token.is(typ) {
+            return Err(InvalidToken);
+        }
+        let kid = token.kid().ok_or(InvalidToken)?;
+        let key = self.key(kid).await.ok_or(InvalidToken)?;
+        token.claims(key.verifier())
+    }
+
+    fn verify_assertion(
+        &self,
+        assertion: &str,
+        jwks: &Value,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Map<String, Value>, InvalidToken> {
+        verify::verify_assertion(assertion, jwks, algorithm)
+    }
+
+    fn jwks(&self) -> Arc<Document> {
+        Arc::clone(&self.snapshot().document)
+    }
+}
+
+impl Snapshot {
+    /// Opens what `known` does not hold yet: parsing a key is slower than signing with it.
+    fn new(
+        mut records: Vec<SigningKey>,
+        known: &[OpenKey],
+        vault: &KeyVault,
+    ) -> Result<Self, KeyError> {
+        records.sort_by_key(|key| (key.algorithm, std::cmp::Reverse(key.generation)));
+        let document = Arc::new(document(&records));
+        let keys = records.into_iter().map(|record| {
+            let same = known.iter().find(|key| key.record.kid == record.kid);
+            let key = match same {
+                Some(open) => Arc::clone(&open.key),
+                None => Arc::new(vault.open(&record)?),
+            };
+            Ok(OpenKey { record, key })
+        });
+        Ok(Self {
+            keys: keys.collect::<Result<_, KeyError>>()?,
+            document,
+        })
+    }
+
+    fn named(&self, kid: &str, now: Timestamp) -> Option<Arc<TokenKey>> {
+        self.keys
+            .iter()
+            .find(|key| key.record.kid == kid && phase(&key.record, now) != Phase::Dead)
+            .map(|key| Arc::clone(&key.key))
+    }
+}
+
+fn document(keys: &[SigningKey]) -> Document {
+    let keys: Vec<_> = keys.iter().map(|key| &key.public_jwk).collect();
+    let body = json!({ "keys": keys }).to_string();
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(&body));
+    Document {
+        etag: format!("\"{digest}\""),
+        body: Bytes::from(body),
+    }
+}

@@ -1,0 +1,214 @@
+//! The signing keys in the database: made when due, sealed, announced, deleted when dead.
+//!
+//! Nodes do not talk to each other about it. Whoever notices first that a key is due makes one; the
+//! database takes the first of each generation and the others use that one.
+
+use std::sync::Arc;
+
+use super::sign::{Der, KeyPairInUse, TokenKey, generate, import};
+use crate::{
+    application::ports::{Clock, Rng, Store, StoreError},
+    domain::{
+        key::{SigningAlgorithm, SigningKey},
+        time::Timestamp,
+    },
+    infrastructure::kek::{Kek, Place},
+    protocol::jwks::{KeyPolicy, Phase, Succession, Trigger, phase, succession},
+};
+
+/// Why there is no signing key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The database did not do what was asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key was sealed under another key-encryption key, or changed.
+    #[error(
+        "signing key {0} cannot be opened: the key-encryption key is not the one that it was sealed with"
+    )]
+    Sealed(String),
+    /// No key could be made.
+    #[error("no {0} key could be made")]
+    Generation(SigningAlgorithm),
+    /// What was to be imported is of no use.
+    #[error(
+        "not a private key in PEM or JWK format for RS256, PS256 (RSA of 2048 to 4096 bits), ES256 or EdDSA"
+    )]
+    Unusable,
+    /// The next key is there already.
+    #[error("the next {0} key waits already; try again once it signs")]
+    Waiting(SigningAlgorithm),
+    /// The key's name cannot be used.
+    #[error("the key's kid must be 1 to 128 letters, digits or -._~:=+/@")]
+    Name,
+}
+
+/// The signing keys in the database.
+#[derive(Clone)]
+pub struct KeyVault {
+    /// Where they are.
+    pub store: Arc<dyn Store>,
+    /// What they are sealed under.
+    pub kek: Arc<Kek>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// When keys change.
+    pub policy: KeyPolicy,
+}
+
+/// What is to become of a new key.
+struct Candidate {
+    algorithm: SigningAlgorithm,
+    kid: String,
+    der: Der,
+    public_jwk: serde_json::Value,
+}
+
+impl KeyVault {
+    /// Takes a private key in from elsewhere, PEM or JWK, and returns its `kid`. It becomes the next
+    /// key of its algorithm, at once if there is none. A key that is there already stays as it is.
+    pub async fn import(&self, text: &str) -> Result<String, KeyError> {
+        let key = import(text).ok_or(KeyError::Unusable)?;
+        let candidate = candidate(key.algorithm, key.der, key.kid).ok_or(KeyError::Unusable)?;
+        if !is_usable_name(&candidate.kid) {
+            return Err(KeyError::Name);
+        }
+        let kid = candidate.kid.clone();
+        let keys = self.store.reader().signing_keys().await?;
+        if keys.iter().any(|key| key.kid == kid) || self.add(&candidate, Trigger::Asked).await? {
+            Ok(kid)
+        } else {
+            Err(KeyError::Waiting(candidate.algorithm))
+        }
+    }
+
+    /// Makes the next key of every algorithm now, unless one waits already. It signs after it was
+    /// published for as long as the policy says.
+    pub async fn rotate_now(&self) -> Result<(), KeyError> {
+        let keys = self.store.reader().signing_keys().await?;
+        self.make_missing(&keys, Trigger::Asked).await
+    }
+
+    /// Makes what is due, deletes what is dead, and returns the rest.
+    pub async fn tend(&self) -> Result<Vec<SigningKey>, KeyError> {
+        let keys = self.store.reader().signing_keys().await?;
+        self.make_missing(&keys, Trigger::Due).await?;
+        self.delete_dead(&keys).await?;
+        let mut keys = self.store.reader().signing_keys().await?;
+        let now = self.clock.now();
+        keys.retain(|key| phase(key, now) != Phase::Dead);
+        Ok(keys)
+    }
+
+    /// The key, unsealed and parsed.
+    pub(super) fn open(&self, key: &SigningKey) -> Result<TokenKey, KeyError> {
+        let sealed = || KeyError::Sealed(key.kid.clone());
+        let der = self.kek.open(&place(&key.kid), &key.sealed_private);
+        let der = der.map_err(|_| sealed())?;
+        let pair = KeyPairInUse::open(key.algorithm, &der).ok_or_else(sealed)?;
+        Ok(TokenKey::new(pair, &key.kid))
+    }
+
+    async fn make_missing(&self, keys: &[SigningKey], trigger: Trigger) -> Result<(), KeyError> {
+        for algorithm in &self.policy.algorithms {
+            if self.next(keys, *algorithm, trigger).is_some() {
+                let candidate = make(*algorithm).await?;
+                self.add(&candidate, trigger).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_dead(&self, keys: &[SigningKey]) -> Result<(), KeyError> {
+        let now = self.clock.now();
+        let dead: Vec<_> = keys
+            .iter()
+            .filter(|key| phase(key, now) == Phase::Dead)
+            .collect();
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let work = self.store.begin().await?;
+        for key in dead {
+            work.delete_signing_key(&key.kid).await?;
+        }
+        Ok(work.commit().await?)
+    }
+
+    /// Adds a key if one is still wanted and no other node was first; says whether it did.
+    async fn add(&self, candidate: &Candidate, trigger: Trigger) -> Result<bool, KeyError> {
+        let work = self.store.begin().await?;
+        let keys = work.signing_keys().await?;
+        let Some(next) = self.next(&keys, candidate.algorithm, trigger) else {
+            return Ok(false);
+        };
+        if !work.add_signing_key(&self.seal(candidate, &next)).await? {
+            return Ok(false);
+        }
+        if let Some(predecessor) = &next.predecessor {
+            work.set_signing_key_times(predecessor).await?;
+        }
+        work.commit().await?;
+        Ok(true)
+    }
+
+    fn next(
+        &self,
+        keys: &[SigningKey],
+        algorithm: SigningAlgorithm,
+        trigger: Trigger,
+    ) -> Option<Succession> {
+        let now: Timestamp = self.clock.now();
+        succession(keys, algorithm, &self.policy, (now, trigger))
+    }
+
+    fn seal(&self, candidate: &Candidate, next: &Succession) -> SigningKey {
+        let place = place(&candidate.kid);
+        SigningKey {
+            kid: candidate.kid.clone(),
+            algorithm: candidate.algorithm,
+            generation: next.generation,
+            sealed_private: self.kek.seal(&*self.rng, &place, &candidate.der),
+            public_jwk: candidate.public_jwk.clone(),
+            published_at: next.published_at,
+            active_at: next.active_at,
+            retires_at: next.retires_at,
+            dead_at: next.dead_at,
+        }
+    }
+}
+
+async fn make(algorithm: SigningAlgorithm) -> Result<Candidate, KeyError> {
+    let made =
+        tokio::task::spawn_blocking(move || candidate(algorithm, generate(algorithm)?, None));
+    let made = made.await.ok().flatten();
+    made.ok_or(KeyError::Generation(algorithm))
+}
+
+/// Names the key, by its thumbprint (RFC 7638) if it has no name, and proves that it works.
+fn candidate(algorithm: SigningAlgorithm, der: Der, kid: Option<String>) -> Option<Candidate> {
+    let pair = KeyPairInUse::open(algorithm, &der)?;
+    let public = pair.public();
+    let kid = kid.unwrap_or_else(|| public.thumbprint());
+    Some(Candidate {
+        algorithm,
+        public_jwk: public.to_jwk(&kid, algorithm),
+        kid,
+        der,
+    })
+}
+
+fn is_usable_name(kid: &str) -> bool {
+    let is_usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:=+/@".contains(&byte);
+    (1..=128).contains(&kid.len()) && kid.bytes().all(is_usable)
+}
+
+fn place(kid: &str) -> Place<'_> {
+    Place {
+        table: "signing_keys",
+        column: "sealed_private",
+        row: kid,
+    }
+}
