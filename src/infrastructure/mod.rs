@@ -1,9 +1,9 @@
 //! What talks to the outside: databases, state stores, keys, hashing, the clock.
 
 pub mod clock;
-pub mod password;
-pub mod random;
 pub mod jose;
 pub mod kek;
+pub mod password;
+pub mod random;
 pub mod sql;
 pub mod state;
