@@ -330,3 +330,44 @@ pub struct ClientLinks {
     /// `tos_uri`
     pub terms: Option<String>,
 }
+
+/// A confidential client for the tests of the layers above.
+#[cfg(test)]
+pub(crate) fn sample() -> Client {
+    Client {
+        id: ClientId::new("c"),
+        name: "Sample".into(),
+        kind: ClientKind::Web,
+        status: ClientStatus::Active,
+        authentication: ClientAuthentication::ClientSecretBasic { secrets: vec![] },
+        redirect_uris: RedirectUri::parse("https://rp.example/cb")
+            .into_iter()
+            .collect(),
+        post_logout_redirect_uris: RedirectUri::parse("https://rp.example/bye")
+            .into_iter()
+            .collect(),
+        grant_types: GrantType::ALL.iter().copied().collect(),
+        response_types: ResponseType::ALL.iter().copied().collect(),
+        response_modes: ResponseMode::ALL.iter().copied().collect(),
+        scope: "openid email offline_access".parse().unwrap_or_default(),
+        resources: BTreeSet::new(),
+        pkce: PkcePolicy::Optional,
+        consent: ConsentPolicy::Remember,
+        tokens: TokenPolicy {
+            access_token_format: AccessTokenFormat::Jwt,
+            access_token_lifetime: None,
+            id_token_lifetime: None,
+            id_token_algorithm: SigningAlgorithm::Rs256,
+            refresh_rotation: RefreshRotation::Rotate,
+            refresh_idle: None,
+            refresh_absolute: None,
+            refresh_grace: None,
+        },
+        default_max_age: None,
+        allowed_origins: BTreeSet::new(),
+        links: ClientLinks::default(),
+        not_before: Timestamp(0),
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+    }
+}

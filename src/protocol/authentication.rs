@@ -161,3 +161,221 @@ pub fn client_host(redirect_uri: &RedirectUri) -> String {
 fn fail(code: ErrorCode, description: &'static str) -> Step {
     Step::Fail(OAuthError::new(code, description))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        domain::{client::sample, id::SessionId},
+        protocol::{authorization::RawAuthorization, capability::Features, params::Params},
+    };
+
+    const NOW: Timestamp = Timestamp(1_700_000_000);
+
+    fn login(user: &str, age: i64) -> Login {
+        let authentication = Authentication {
+            time: Timestamp(NOW.0 - age),
+            acr: ACR_PASSWORD.into(),
+            amr: vec![],
+            session: SessionId::new("s"),
+        };
+        Login {
+            user: UserId::new(user),
+            authentication,
+        }
+    }
+
+    fn consent(scope: &str) -> Consent {
+        let client = sample().id;
+        Consent {
+            user: UserId::new("alice"),
+            client,
+            scope: scope.parse().unwrap(),
+            granted_at: NOW,
+        }
+    }
+
+    fn request(extra: &str) -> AuthorizationRequest {
+        let query = format!(
+            "client_id=c&response_type=code&redirect_uri=https://rp.example/cb&scope=openid+email&{extra}"
+        );
+        let raw = RawAuthorization::parse(Params::parse(query.as_bytes()));
+        raw.bind(&sample())
+            .unwrap()
+            .accept(&sample(), &Features::all([]))
+            .unwrap()
+    }
+
+    /// The step for a request with `extra`, with this login, after consent to everything.
+    fn step(extra: &str, login: Option<&Login>, progress: &Progress) -> Step {
+        let (request, client, consent) = (request(extra), sample(), consent("openid email"));
+        let situation = Situation {
+            request: &request,
+            client: &client,
+            login,
+            hinted: None,
+            consent: Some(&consent),
+            progress,
+        };
+        next_step(&situation, NOW)
+    }
+
+    fn code(step: &Step) -> ErrorCode {
+        match step {
+            Step::Fail(error) => error.code,
+            Step::LogIn | Step::Consent | Step::Issue => panic!("{step:?}"),
+        }
+    }
+
+    #[test]
+    fn without_login_the_page_is_shown_or_login_required_is_answered() {
+        assert_eq!(step("", None, &Progress::default()), Step::LogIn);
+        assert_eq!(
+            code(&step("prompt=none", None, &Progress::default())),
+            ErrorCode::LoginRequired
+        );
+    }
+
+    #[test]
+    fn prompt_login_asks_once_and_only_a_login_within_the_request_counts() {
+        let login = login("alice", 0);
+        assert_eq!(
+            step("prompt=login", Some(&login), &Progress::default()),
+            Step::LogIn
+        );
+        let done = Progress {
+            logged_in: Some(UserId::new("alice")),
+            consented: None,
+        };
+        assert_eq!(step("prompt=login", Some(&login), &done), Step::Issue);
+        let other = Progress {
+            logged_in: Some(UserId::new("bob")),
+            consented: None,
+        };
+        assert_eq!(step("prompt=login", Some(&login), &other), Step::LogIn);
+    }
+
+    #[test]
+    fn c035_max_age_zero_always_asks_and_an_exact_age_still_counts() {
+        let none = Progress::default();
+        assert_eq!(
+            step("max_age=0", Some(&login("alice", 0)), &none),
+            Step::LogIn
+        );
+        assert_eq!(
+            step("max_age=60", Some(&login("alice", 60)), &none),
+            Step::Issue
+        );
+        assert_eq!(
+            step("max_age=60", Some(&login("alice", 61)), &none),
+            Step::LogIn
+        );
+        assert_eq!(
+            step("max_age=9999999999", Some(&login("alice", 61)), &none),
+            Step::Issue
+        );
+        assert_eq!(
+            code(&step(
+                "max_age=60&prompt=none",
+                Some(&login("alice", 61)),
+                &none
+            )),
+            ErrorCode::LoginRequired
+        );
+    }
+
+    #[test]
+    fn consent_is_asked_for_what_is_new_and_when_the_client_asks() {
+        let (client, alice) = (sample(), login("alice", 0));
+        let narrow = consent("openid");
+        let request = request("");
+        let situation = Situation {
+            request: &request,
+            client: &client,
+            login: Some(&alice),
+            hinted: None,
+            consent: Some(&narrow),
+            progress: &Progress::default(),
+        };
+        assert_eq!(next_step(&situation, NOW), Step::Consent);
+        assert_eq!(
+            step("prompt=consent", Some(&alice), &Progress::default()),
+            Step::Consent
+        );
+        let done = Progress {
+            logged_in: None,
+            consented: Some(UserId::new("alice")),
+        };
+        assert_eq!(step("prompt=consent", Some(&alice), &done), Step::Issue);
+        let implied = Client {
+            consent: ConsentPolicy::Implied,
+            ..sample()
+        };
+        assert_eq!(
+            next_step(
+                &Situation {
+                    client: &implied,
+                    consent: None,
+                    ..situation
+                },
+                NOW
+            ),
+            Step::Issue
+        );
+    }
+
+    #[test]
+    fn c041_a_public_client_on_the_device_is_never_let_through_silently() {
+        use crate::domain::client::ClientAuthentication;
+        let client = Client {
+            authentication: ClientAuthentication::None,
+            ..sample()
+        };
+        let (alice, consent) = (login("alice", 0), consent("openid email"));
+        let native = AuthorizationRequest {
+            redirect_uri: "com.example.app:/cb".into(),
+            ..request("")
+        };
+        let situation = Situation {
+            request: &native,
+            client: &client,
+            login: Some(&alice),
+            hinted: None,
+            consent: Some(&consent),
+            progress: &Progress::default(),
+        };
+        assert_eq!(next_step(&situation, NOW), Step::Consent);
+        let web = request("");
+        assert_eq!(
+            next_step(
+                &Situation {
+                    request: &web,
+                    ..situation
+                },
+                NOW
+            ),
+            Step::Issue
+        );
+    }
+
+    #[test]
+    fn c039_another_user_than_the_hint_names_gets_login_required() {
+        let (client, alice, consent, request) = (
+            sample(),
+            login("alice", 0),
+            consent("openid email"),
+            request(""),
+        );
+        let bob = UserId::new("bob");
+        let situation = Situation {
+            request: &request,
+            client: &client,
+            login: Some(&alice),
+            hinted: Some(&bob),
+            consent: Some(&consent),
+            progress: &Progress::default(),
+        };
+        assert_eq!(code(&next_step(&situation, NOW)), ErrorCode::LoginRequired);
+    }
+}

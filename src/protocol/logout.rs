@@ -119,3 +119,81 @@ fn with_state(uri: &str, state: Option<&str>) -> String {
     let state: String = url::form_urlencoded::byte_serialize(state.as_bytes()).collect();
     format!("{uri}{separator}state={state}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::client::sample;
+
+    fn hint(subject: &str, session: &str) -> Hint {
+        let session = Some(SessionId::new(session));
+        Hint {
+            subject: UserId::new(subject),
+            client: ClientId::new("c"),
+            session,
+        }
+    }
+
+    fn request(uri: Option<&str>) -> LogoutRequest {
+        let redirect_uri = uri.map(str::to_owned);
+        LogoutRequest {
+            redirect_uri,
+            state: Some("a b".into()),
+            ..LogoutRequest::default()
+        }
+    }
+
+    const BYE: &str = "https://rp.example/bye";
+
+    fn decided(request: &LogoutRequest, hint: Option<&Hint>) -> Decision {
+        let (user, session) = (UserId::new("alice"), SessionId::new("s"));
+        decide(request, hint, Some(&sample()), Some((&user, &session)))
+    }
+
+    #[test]
+    fn a_hint_for_this_session_ends_it_and_redirects_with_state() {
+        let decision = decided(&request(Some(BYE)), Some(&hint("alice", "s")));
+        assert_eq!(decision, Decision::End(Some(format!("{BYE}?state=a+b"))));
+    }
+
+    #[test]
+    fn c132_without_a_hint_the_user_confirms() {
+        assert_eq!(decided(&request(None), None), Decision::Confirm(None));
+    }
+
+    #[test]
+    fn c133_a_hint_about_somebody_else_or_another_session_ends_nothing_by_itself() {
+        for hint in [hint("bob", "s"), hint("alice", "other")] {
+            assert!(matches!(
+                decided(&request(None), Some(&hint)),
+                Decision::Confirm(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn c131_an_unregistered_address_is_refused() {
+        for uri in [
+            "https://evil.example/",
+            "https://rp.example/bye?x=1",
+            "https://rp.example/BYE",
+        ] {
+            let decision = decided(&request(Some(uri)), Some(&hint("alice", "s")));
+            assert_eq!(decision, Decision::Refuse(Refusal::RedirectUri), "{uri}");
+        }
+        let nobody = decide(&request(Some(BYE)), None, None, None);
+        assert_eq!(nobody, Decision::Refuse(Refusal::RedirectUri));
+    }
+
+    #[test]
+    fn client_id_must_be_the_audience_of_the_hint() {
+        let request = LogoutRequest {
+            client: Some(ClientId::new("d")),
+            ..request(None)
+        };
+        assert_eq!(
+            decided(&request, Some(&hint("alice", "s"))),
+            Decision::Refuse(Refusal::Client)
+        );
+    }
+}

@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+mod code_flow;
+mod layers;
 mod sql_store;
 mod state_store;
 mod support;

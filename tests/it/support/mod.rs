@@ -1,5 +1,6 @@
 //! What several suites need: servers and clients that clean up after themselves.
 
+pub(crate) mod app;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod sql;

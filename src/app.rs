@@ -1,0 +1,142 @@
+//! The composition root: the only file that names both what is inside and what is outside.
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::Router;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{
+    application::{
+        Ports,
+        ports::{Clock, PasswordHasher, Rng, Store, state::StateStore},
+        settings::Settings,
+    },
+    infrastructure::{
+        jose::KeyRing,
+        kek::Kek,
+        sql::{self, SqlOptions, SqlStore},
+        state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
+    },
+    protocol::refresh::RefreshKey,
+    web::{Web, pages::ServerMode, router},
+};
+
+/// What a provider is built from.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// `sqlite://…` or `postgres://…`
+    pub database_url: SecretString,
+    /// Where short-lived state lives.
+    pub state: StateOptions,
+    /// The directory of the key-encryption key and of keys to import.
+    pub keys_directory: PathBuf,
+    /// The key-encryption key, if it is not in that directory.
+    pub kek_file: Option<PathBuf>,
+    /// Issuer, features, lifetimes.
+    pub settings: Settings,
+    /// Whether this is a developer's machine.
+    pub mode: ServerMode,
+}
+
+/// Where short-lived state lives.
+#[derive(Clone, Debug)]
+pub enum StateOptions {
+    /// In this directory, for one node.
+    Embedded(PathBuf),
+    /// In Redis, for any number of nodes.
+    Redis(RedisOptions),
+}
+
+/// What differs between a test and the world.
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Password hashing.
+    pub passwords: Arc<dyn PasswordHasher>,
+}
+
+/// Why a provider could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The database cannot be opened.
+    #[error("the database cannot be opened")]
+    Database(#[from] crate::application::ports::StoreError),
+    /// The schema cannot be brought up to date.
+    #[error("the database schema cannot be brought up to date")]
+    Migration(#[from] sql::migrate::MigrateError),
+    /// The state store cannot be opened.
+    #[error("the state store cannot be opened")]
+    State(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The keys cannot be read.
+    #[error("the keys cannot be read")]
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The metadata cannot be encoded.
+    #[error("the metadata cannot be encoded")]
+    Metadata(#[from] serde_json::Error),
+}
+
+/// A provider, ready to serve.
+pub struct App {
+    web: Arc<Web>,
+    ring: Arc<KeyRing>,
+    sessions: StateSessions,
+}
+
+impl App {
+    /// Opens the stores, brings the schema up to date, makes sure that there are keys.
+    pub async fn build(options: &AppOptions, surroundings: Surroundings) -> Result<Self, BuildError> {
+        let Surroundings { clock, rng, passwords } = surroundings;
+        let sql = open_database(options).await?;
+        let store: Arc<dyn Store> = Arc::new(sql);
+        let state = open_state(&options.state).await?;
+        let kek = Kek::open(&options.keys_directory, options.kek_file.as_deref(), &*rng)
+            .map_err(|error| BuildError::Keys(Box::new(error)))?;
+        let kek = Arc::new(kek);
+        let ring = KeyRing::open(store.clone(), kek.clone(), clock.clone(), rng.clone())
+            .await
+            .map_err(|error| BuildError::Keys(Box::new(error)))?;
+        let ring = Arc::new(ring);
+        let sessions = StateSessions::new(state.clone(), clock.clone());
+        let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
+        let settings = options.settings.clone();
+        let signer = ring.clone();
+        let ports = Ports { store, state, signer, passwords, clock, rng, refresh_key, settings };
+        Ok(Self { web: Arc::new(Web::new(ports, options.mode)?), ring, sessions })
+    }
+
+    /// The public routes.
+    pub fn router(&self) -> Router {
+        router::router(self.web.clone(), self.sessions.clone())
+    }
+
+    /// The use cases' surroundings, for the command line.
+    pub fn ports(&self) -> &Ports {
+        &self.web.ports
+    }
+
+    /// The signing keys, for the command line and for their upkeep.
+    pub fn keys(&self) -> &Arc<KeyRing> {
+        &self.ring
+    }
+}
+
+async fn open_database(options: &AppOptions) -> Result<SqlStore, BuildError> {
+    let store = sql::connect(options.database_url.expose_secret(), &SqlOptions::default()).await?;
+    sql::migrate::up(&store).await?;
+    Ok(store)
+}
+
+async fn open_state(options: &StateOptions) -> Result<Arc<dyn StateStore>, BuildError> {
+    match options {
+        StateOptions::Embedded(directory) => {
+            let store = EmbeddedStore::open(directory).map_err(|error| BuildError::State(Box::new(error)))?;
+            Ok(Arc::new(store))
+        }
+        StateOptions::Redis(options) => {
+            let store = RedisStore::connect(options).await.map_err(|error| BuildError::State(Box::new(error)))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
