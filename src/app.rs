@@ -4,20 +4,22 @@ use std::{path::PathBuf, sync::Arc};
 
 use axum::Router;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     application::{
         Ports,
         ports::{Clock, PasswordHasher, Rng, Store, state::StateStore},
         settings::Settings,
+        upkeep,
     },
     infrastructure::{
-        jose::KeyRing,
-        kek::Kek,
+        jose::{KeyError, KeyRing},
+        kek::{Kek, KekError},
         sql::{self, SqlOptions, SqlStore},
         state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
     },
-    protocol::refresh::RefreshKey,
+    protocol::{jwks::KeyPolicy, refresh::RefreshKey},
     web::{Web, pages::ServerMode, router},
 };
 
@@ -32,6 +34,8 @@ pub struct AppOptions {
     pub keys_directory: PathBuf,
     /// The key-encryption key, if it is not in that directory.
     pub kek_file: Option<PathBuf>,
+    /// When signing keys rotate.
+    pub key_policy: KeyPolicy,
     /// Issuer, features, lifetimes.
     pub settings: Settings,
     /// Whether this is a developer's machine.
@@ -69,9 +73,12 @@ pub enum BuildError {
     /// The state store cannot be opened.
     #[error("the state store cannot be opened")]
     State(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The keys cannot be read.
-    #[error("the keys cannot be read")]
-    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The key-encryption key cannot be read.
+    #[error(transparent)]
+    KeyEncryptionKey(#[from] KekError),
+    /// The signing keys cannot be read.
+    #[error("the signing keys cannot be read")]
+    Keys(#[from] KeyError),
     /// The metadata cannot be encoded.
     #[error("the metadata cannot be encoded")]
     Metadata(#[from] serde_json::Error),
@@ -91,12 +98,9 @@ impl App {
         let sql = open_database(options).await?;
         let store: Arc<dyn Store> = Arc::new(sql);
         let state = open_state(&options.state).await?;
-        let kek = Kek::open(&options.keys_directory, options.kek_file.as_deref(), &*rng)
-            .map_err(|error| BuildError::Keys(Box::new(error)))?;
-        let kek = Arc::new(kek);
-        let ring = KeyRing::open(store.clone(), kek.clone(), clock.clone(), rng.clone())
-            .await
-            .map_err(|error| BuildError::Keys(Box::new(error)))?;
+        let kek = Arc::new(open_kek(options, &*rng)?);
+        let policy = options.key_policy.clone();
+        let ring = KeyRing::open(store.clone(), kek.clone(), clock.clone(), rng.clone(), policy).await?;
         let ring = Arc::new(ring);
         let sessions = StateSessions::new(state.clone(), clock.clone());
         let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
@@ -116,9 +120,21 @@ impl App {
         &self.web.ports
     }
 
-    /// The signing keys, for the command line and for their upkeep.
+    /// Whatever has to be done from time to time, until `stop`: keys rotate, expired grants go.
+    pub async fn maintain(&self, stop: CancellationToken) {
+        tokio::join!(self.ring.keep_fresh(stop.clone()), upkeep::sweep_grants(self.ports(), stop));
+    }
+
+    /// The signing keys, for the command line.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ring
+    }
+}
+
+fn open_kek(options: &AppOptions, rng: &dyn Rng) -> Result<Kek, KekError> {
+    match &options.kek_file {
+        Some(file) => Kek::load(file),
+        None => Kek::load_or_create(&options.keys_directory, rng),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Countersign: an OAuth 2.x / OpenID Connect provider.
 
+pub mod app;
 pub mod application;
 pub mod cli;
 pub mod config;

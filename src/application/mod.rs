@@ -10,6 +10,7 @@ pub mod queries;
 pub mod settings;
 pub mod state;
 pub mod trail;
+pub mod upkeep;
 
 use std::sync::Arc;
 

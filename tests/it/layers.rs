@@ -80,7 +80,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "oxide_auth",
         &["protocol/code_grant.rs", "protocol/pkce.rs"],
     ),
-    ("argon2", &["infrastructure/password"]),
+    ("argon2::", &["infrastructure/password"]),
 ];
 
 fn sources(below: &Path, found: &mut Vec<PathBuf>) {

@@ -1,6 +1,6 @@
 //! The whole provider for one test: the real router over real stores, with a clock that tests turn.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Router,
@@ -11,7 +11,7 @@ use countersign::{
     app::{App, AppOptions, Surroundings},
     application::{
         Ports,
-        ports::{Clock as _, PasswordHasher as _, UnitOfWork},
+        ports::{Clock as _, UnitOfWork},
         settings::{Lifetimes, LoginLimits, Settings},
     },
     domain::{
@@ -28,11 +28,11 @@ use countersign::{
         user::{Address, Email, Profile, User, UserStatus, Username},
     },
     infrastructure::{
-        clock::TestClock,
+        clock::{SystemClock, TestClock},
         password::{Argon2Hasher, PasswordCost, PasswordLoad},
         random::SystemRng,
     },
-    protocol::{capability::Features, issuer::Issuer},
+    protocol::{capability::Features, issuer::Issuer, jwks::KeyPolicy},
     web::pages::ServerMode,
 };
 use http_body_util::BodyExt as _;
@@ -51,8 +51,11 @@ pub(crate) const USERNAME: &str = "alice";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// The secret of the confidential test clients.
 pub(crate) const SECRET: &str = "a-secret-of-the-test-clients-that-is-long-enough";
-/// When tests begin.
-pub(crate) const START: Timestamp = Timestamp(1_800_000_000);
+/// When tests begin: now, because cookies expire by the browser's clock, whatever ours says.
+pub(crate) fn start() -> Timestamp {
+    static START: OnceLock<Timestamp> = OnceLock::new();
+    *START.get_or_init(|| SystemClock.now())
+}
 
 /// What the provider stands on.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +131,11 @@ impl TestApp {
             state,
             keys_directory: folder.path().join("keys"),
             kek_file: None,
+            key_policy: KeyPolicy::default(),
             settings,
             mode: ServerMode::Production,
         };
-        let clock = Arc::new(TestClock::at(START));
+        let clock = Arc::new(TestClock::at(start()));
         let app = build(&options, &clock).await;
         let user = seed(app.ports()).await;
         Self {
@@ -335,8 +339,8 @@ pub(crate) fn client(id: &str) -> Client {
         allowed_origins: ["https://rp.example".to_owned()].into(),
         links: ClientLinks::default(),
         not_before: Timestamp(0),
-        created_at: START,
-        updated_at: START,
+        created_at: start(),
+        updated_at: start(),
     }
 }
 
@@ -370,8 +374,8 @@ pub(crate) fn user(id: &UserId) -> User {
         },
         status: UserStatus::Active,
         not_before: Timestamp(0),
-        created_at: START.minus(std::time::Duration::from_hours(1)),
-        updated_at: START.minus(std::time::Duration::from_hours(1)),
+        created_at: start().minus(std::time::Duration::from_hours(1)),
+        updated_at: start().minus(std::time::Duration::from_hours(1)),
     }
 }
 
