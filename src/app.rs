@@ -93,21 +93,48 @@ pub struct App {
 
 impl App {
     /// Opens the stores, brings the schema up to date, makes sure that there are keys.
-    pub async fn build(options: &AppOptions, surroundings: Surroundings) -> Result<Self, BuildError> {
-        let Surroundings { clock, rng, passwords } = surroundings;
+    pub async fn build(
+        options: &AppOptions,
+        surroundings: Surroundings,
+    ) -> Result<Self, BuildError> {
+        let Surroundings {
+            clock,
+            rng,
+            passwords,
+        } = surroundings;
         let sql = open_database(options).await?;
         let store: Arc<dyn Store> = Arc::new(sql);
         let state = open_state(&options.state).await?;
         let kek = Arc::new(open_kek(options, &*rng)?);
         let policy = options.key_policy.clone();
-        let ring = KeyRing::open(store.clone(), kek.clone(), clock.clone(), rng.clone(), policy).await?;
+        let ring = KeyRing::open(
+            store.clone(),
+            kek.clone(),
+            clock.clone(),
+            rng.clone(),
+            policy,
+        )
+        .await?;
         let ring = Arc::new(ring);
         let sessions = StateSessions::new(state.clone(), clock.clone());
         let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
         let settings = options.settings.clone();
         let signer = ring.clone();
-        let ports = Ports { store, state, signer, passwords, clock, rng, refresh_key, settings };
-        Ok(Self { web: Arc::new(Web::new(ports, options.mode)?), ring, sessions })
+        let ports = Ports {
+            store,
+            state,
+            signer,
+            passwords,
+            clock,
+            rng,
+            refresh_key,
+            settings,
+        };
+        Ok(Self {
+            web: Arc::new(Web::new(ports, options.mode)?),
+            ring,
+            sessions,
+        })
     }
 
     /// The public routes.
@@ -122,7 +149,10 @@ impl App {
 
     /// Whatever has to be done from time to time, until `stop`: keys rotate, expired grants go.
     pub async fn maintain(&self, stop: CancellationToken) {
-        tokio::join!(self.ring.keep_fresh(stop.clone()), upkeep::sweep_grants(self.ports(), stop));
+        tokio::join!(
+            self.ring.keep_fresh(stop.clone()),
+            upkeep::sweep_grants(self.ports(), stop)
+        );
     }
 
     /// The signing keys, for the command line.
@@ -147,11 +177,14 @@ async fn open_database(options: &AppOptions) -> Result<SqlStore, BuildError> {
 async fn open_state(options: &StateOptions) -> Result<Arc<dyn StateStore>, BuildError> {
     match options {
         StateOptions::Embedded(directory) => {
-            let store = EmbeddedStore::open(directory).map_err(|error| BuildError::State(Box::new(error)))?;
+            let store = EmbeddedStore::open(directory)
+                .map_err(|error| BuildError::State(Box::new(error)))?;
             Ok(Arc::new(store))
         }
         StateOptions::Redis(options) => {
-            let store = RedisStore::connect(options).await.map_err(|error| BuildError::State(Box::new(error)))?;
+            let store = RedisStore::connect(options)
+                .await
+                .map_err(|error| BuildError::State(Box::new(error)))?;
             Ok(Arc::new(store))
         }
     }

@@ -13,9 +13,16 @@ const BATCH: u64 = 500;
 
 /// Removes grants of which no token can be alive, until `stop`.
 pub async fn sweep_grants(ports: &Ports, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(PAUSE))
+        .await
+        .is_some()
+    {
         if let Err(error) = sweep(ports).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "expired grants could not be removed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "expired grants could not be removed"
+            );
         }
     }
 }
