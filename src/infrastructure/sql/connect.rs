@@ -13,6 +13,7 @@ use sea_orm::{
 
 use super::{
     SqlStore,
+    bounded::Patience,
     error::{store_error, unavailable},
 };
 use crate::application::ports::StoreError;
@@ -92,7 +93,7 @@ pub async fn connect(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreE
         ));
     };
     if let Some(observer) = &options.observer {
-        observe(&mut store.reader.connection, observer);
+        observe(&mut store.reader.connection.inner, observer);
         observe(&mut store.writer, observer);
     }
     Ok(store)
@@ -105,7 +106,7 @@ pub async fn inspect(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreE
         let memory = SqliteConnectOptions::new().in_memory(true);
         let pool = SqlxSqliteConnector::connect(sqlite_pool(memory, options.acquire_timeout)).await;
         let pool = pool.map_err(|error| store_error(&error))?;
-        return Ok(SqlStore::new(pool.clone(), pool));
+        return Ok(SqlStore::new(pool.clone(), pool, Patience::Endless));
     }
     connect(url, options).await
 }
@@ -158,7 +159,8 @@ async fn sqlite(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreError>
         .connect_lazy(true)
         .clone();
     let reader = SqlxSqliteConnector::connect(pool).await;
-    Ok(SqlStore::new(reader.map_err(|e| store_error(&e))?, writer))
+    let reader = reader.map_err(|error| store_error(&error))?;
+    Ok(SqlStore::new(reader, writer, Patience::Endless))
 }
 
 /// Makes the file if it is missing, so that only its owner can read the hashes and keys in it. SQLite
@@ -229,7 +231,8 @@ async fn postgres(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreErro
     let connection = SqlxPostgresConnector::connect(pool)
         .await
         .map_err(|error| store_error(&error))?;
-    Ok(SqlStore::new(connection.clone(), connection))
+    let patience = Patience::Ends(options.acquire_timeout + options.statement_timeout);
+    Ok(SqlStore::new(connection.clone(), connection, patience))
 }
 
 /// sea-orm puts the URL it is given into trace spans, with the password. It gets a stand-in, and the

@@ -52,7 +52,7 @@ pub enum MigrationState {
 
 /// All migrations in their order, by one query that writes nothing.
 pub async fn status(store: &SqlStore) -> Result<Vec<Migration>, MigrateError> {
-    let applied = applied(&store.reader.connection).await?;
+    let applied = applied(&store.reader.connection.inner).await?;
     let names = migrations::names();
     if let Some(unknown) = applied.iter().find(|name| !names.contains(name)) {
         return Err(MigrateError::Newer(unknown.clone()));
@@ -123,7 +123,7 @@ fn recording(
 
 /// A transaction that keeps every other migration waiting.
 async fn locked(connection: &DatabaseConnection) -> Result<DatabaseTransaction, MigrateError> {
-    let transaction = begin(connection).await?;
+    let transaction = begin(connection).await.map_err(failed)?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         // A migration, and waiting for that of another node, may take long.
         for sql in [

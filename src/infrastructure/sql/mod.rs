@@ -8,6 +8,7 @@
 //! nothing, without asking the database.
 
 mod audit;
+mod bounded;
 mod clients;
 mod connect;
 mod consents;
@@ -29,7 +30,10 @@ use sea_orm::{
 };
 
 pub use self::connect::{Observed, Observer, SqlOptions, connect, inspect};
-use self::error::store_error;
+use self::{
+    bounded::{Bounded, Patience},
+    error::store_error,
+};
 use crate::application::ports::{Reader, Store, StoreError, UnitOfWork};
 
 /// An open database.
@@ -37,12 +41,15 @@ use crate::application::ports::{Reader, Store, StoreError, UnitOfWork};
 pub struct SqlStore {
     reader: Sql<DatabaseConnection>,
     writer: DatabaseConnection,
+    patience: Patience,
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        Ok(Box::new(Sql::new(self.transaction().await?)))
+        let transaction = self.patience.wait(begin(&self.writer)).await;
+        let transaction = transaction.map_err(|error| store_error(&error))?;
+        Ok(Box::new(Sql::new(transaction, self.patience)))
     }
 
     fn reader(&self) -> &dyn Reader {
@@ -50,54 +57,54 @@ impl Store for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.reader.checked(self.reader.connection.ping().await)
+        let pong = self.reader.connection.inner.ping();
+        self.reader.checked(self.patience.wait(pong).await)
     }
 }
 
 impl SqlStore {
-    fn new(reader: DatabaseConnection, writer: DatabaseConnection) -> Self {
+    fn new(reader: DatabaseConnection, writer: DatabaseConnection, patience: Patience) -> Self {
         Self {
-            reader: Sql::new(reader),
+            reader: Sql::new(reader, patience),
             writer,
+            patience,
         }
     }
 
     /// Closes every connection. Whoever asks afterwards is told that the database is not available.
     pub async fn close(&self) -> Result<(), StoreError> {
-        let closed = self.reader.connection.close_by_ref().await;
+        let closed = self.reader.connection.inner.close_by_ref().await;
         closed
             .and(self.writer.close_by_ref().await)
             .map_err(|error| store_error(&error))
     }
-
-    /// A transaction that may write. SQLite takes the write lock at once: a transaction that reads
-    /// first and then cannot get the lock would fail instead of wait.
-    async fn transaction(&self) -> Result<DatabaseTransaction, StoreError> {
-        begin(&self.writer).await
-    }
 }
 
-async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+/// A transaction that may write. SQLite takes the write lock at once: a transaction that reads first
+/// and then cannot get the lock would fail instead of wait.
+async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     connection
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         })
         .await
-        .map_err(|error| store_error(&error))
 }
 
 /// The repositories on a connection or a transaction.
 #[derive(Debug)]
 struct Sql<C> {
-    connection: C,
+    connection: Bounded<C>,
     failed: AtomicBool,
 }
 
 impl<C> Sql<C> {
-    fn new(connection: C) -> Self {
+    fn new(connection: C, patience: Patience) -> Self {
         Self {
-            connection,
+            connection: Bounded {
+                inner: connection,
+                patience,
+            },
             failed: AtomicBool::new(false),
         }
     }
@@ -119,10 +126,9 @@ impl UnitOfWork for Sql<DatabaseTransaction> {
                 "a statement of this unit of work failed, so it was rolled back",
             ));
         }
-        self.connection
-            .commit()
-            .await
-            .map_err(|error| store_error(&error))
+        let Bounded { inner, patience } = self.connection;
+        let committed = patience.wait(inner.commit()).await;
+        committed.map_err(|error| store_error(&error))
     }
 }
 
