@@ -7,4 +7,5 @@ pub mod config;
 pub mod domain;
 pub mod infrastructure;
 pub mod protocol;
+pub mod telemetry;
 pub mod web;

@@ -50,12 +50,13 @@ fn init(global: &Global, issuer: &str, file: &PathBuf) -> Result<(), CliError> {
         .create_new(true)
         .mode(0o600)
         .open(file)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
+        .map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
                 CliError::exists(format!("{} exists already", file.display()))
                     .hint("choose another with --file")
+            } else {
+                CliError::failed(format!("cannot write {}: {error}", file.display()))
             }
-            _ => CliError::failed(format!("cannot write {}: {error}", file.display())),
         })?;
     out.write_all(config::template(issuer.as_str()).as_bytes())
         .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;

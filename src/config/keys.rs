@@ -100,7 +100,7 @@ keys! {
     "server.port": Integer = "8080", "The port to listen on.";
     "server.trusted_proxies": List = "[]",
         "Addresses or networks of proxies whose `X-Forwarded-For` is believed. From anybody else the header is ignored.";
-    "server.max_connections": Integer = "10000", "Connections at most; further ones wait.";
+    "server.max_connections": Integer = "10000", "Connections at most; further ones are closed at once.";
     "server.request_timeout": Duration = "\"30s\"", "How long an answer may take before 503.";
     "server.shutdown_timeout": Duration = "\"20s\"",
         "How long requests may go on after the signal to stop.";

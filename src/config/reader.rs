@@ -122,11 +122,10 @@ impl Reader {
     }
 
     fn optional_text(&mut self, path: &str) -> Option<String> {
-        match self.value(path)? {
-            Value::String(_, text) if text.is_empty() => None,
-            Value::String(_, text) => Some(text),
-            _ => self.problem(path, "is not a text", "put it in quotes"),
+        if let Value::String(_, text) = self.value(path)? {
+            return Some(text).filter(|text| !text.is_empty());
         }
+        self.problem(path, "is not a text", "put it in quotes")
     }
 
     pub(super) fn text(&mut self, path: &str) -> Option<String> {
@@ -205,13 +204,12 @@ impl Reader {
             .to_u128()
             .and_then(|number| u64::try_from(number).ok());
         let number = number.or_else(|| value.to_i128().and_then(|n| u64::try_from(n).ok()));
-        match number.filter(|number| range.contains(number)) {
-            Some(number) => Some(number),
-            None => {
-                let fix = format!("write a number from {} to {}", range.start(), range.end());
-                self.problem(path, "is out of range", &fix)
-            }
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let fix = format!("write a number from {} to {}", range.start(), range.end());
+            return self.problem(path, "is out of range", &fix);
         }
+        number
     }
 
     pub(super) fn duration(&mut self, path: &str) -> Option<Duration> {

@@ -71,7 +71,7 @@ pub fn template(issuer: &str) -> String {
         let _ = write!(file, "\n{}[{section}]\n", comment(about));
         for key in keys_of(section) {
             let default = key.default.unwrap_or("\"\"");
-            let _ = write!(file, "{}# {} = {default}\n", comment(key.doc), key.name());
+            let _ = writeln!(file, "{}# {} = {default}", comment(key.doc), key.name());
         }
     }
     file

@@ -108,11 +108,10 @@ fn flatten(prefix: &str, tree: Dict, put: &mut impl FnMut(String, Value)) {
         } else {
             format!("{prefix}.{key}")
         };
-        match value {
-            Value::Dict(_, inner) if KEYS.iter().all(|known| known.path != path) => {
-                flatten(&path, inner, put);
-            }
-            value => put(path, value),
+        if let Value::Dict(_, inner) = value {
+            flatten(&path, inner, put);
+        } else {
+            put(path, value);
         }
     }
 }

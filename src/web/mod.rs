@@ -5,10 +5,13 @@ pub mod assets;
 pub mod context;
 pub mod cookies;
 pub mod csp;
+pub mod guard;
+pub mod health;
 pub mod oauth;
 pub mod pages;
 pub mod respond;
 pub mod router;
+pub mod server;
 pub mod session;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -2,4 +2,5 @@
 
 pub mod introspect;
 pub mod login;
+pub mod origins;
 pub mod userinfo;

@@ -1,0 +1,106 @@
+//! Which browser origins belong to active clients.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use url::Url;
+
+use crate::{
+    application::ports::{Clock, Page, Store, StoreError},
+    domain::{
+        client::{Client, ClientKind},
+        time::Timestamp,
+    },
+};
+
+/// How long a list of origins is believed. A client registered meanwhile waits at most that long.
+const FRESH: Duration = Duration::from_secs(5);
+/// Clients read at once.
+const PAGE: u64 = 500;
+
+/// The origins of all active clients, read again when they are asked for and no longer fresh.
+pub struct ClientOrigins {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    origins: HashSet<String>,
+    read_at: Option<Timestamp>,
+}
+
+impl ClientOrigins {
+    /// Reads nothing yet.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            known: RwLock::default(),
+        }
+    }
+
+    /// Whether an active client has this origin: registered as one, or in a redirection URI of a
+    /// script in the browser. While the database is away, what was known last.
+    pub async fn contains(&self, origin: &str) -> bool {
+        if !self.is_fresh() {
+            match self.read().await {
+                Ok(origins) => self.replace(origins),
+                Err(error) => tracing::warn!(%error, "the origins of clients cannot be read"),
+            }
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.origins.contains(origin)
+    }
+
+    fn is_fresh(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .read_at
+            .is_some_and(|at| self.clock.now().since(at) < FRESH)
+    }
+
+    fn replace(&self, origins: HashSet<String>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Known {
+            origins,
+            read_at: Some(self.clock.now()),
+        };
+    }
+
+    async fn read(&self) -> Result<HashSet<String>, StoreError> {
+        let mut origins = HashSet::new();
+        let mut after = None;
+        loop {
+            let page = Page { after, limit: PAGE };
+            let clients = self.store.reader().clients(&page).await?;
+            let Some(last) = clients.last() else {
+                return Ok(origins);
+            };
+            after = Some(last.id.as_str().to_owned());
+            origins.extend(
+                clients
+                    .iter()
+                    .filter(|c| c.is_active())
+                    .flat_map(origins_of),
+            );
+        }
+    }
+}
+
+fn origins_of(client: &Client) -> Vec<String> {
+    let registered = client.allowed_origins.iter().cloned();
+    match client.kind {
+        ClientKind::Spa => {
+            let redirects = client.redirect_uris.iter();
+            let urls = redirects.filter_map(|uri| Url::parse(uri.as_str()).ok());
+            let origins = urls.map(|url| url.origin().ascii_serialization());
+            registered.chain(origins.filter(|o| o != "null")).collect()
+        }
+        ClientKind::Web | ClientKind::Native | ClientKind::Service => registered.collect(),
+    }
+}

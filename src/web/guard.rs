@@ -1,0 +1,260 @@
+//! What stands around every route of the public listener: limits, the caller's address, the trace
+//! id, security headers, cross-origin access, and an answer even to a panic.
+//!
+//! Nothing here looks at `Host` or `X-Forwarded-Host`: every URL that we write begins with the
+//! configured issuer (security.md 151).
+
+mod address;
+mod cors;
+mod headers;
+
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use ipnet::IpNet;
+use tower_http::compression::CompressionLayer;
+use tracing::Instrument as _;
+
+pub use self::cors::Origins;
+use super::{
+    answer,
+    context::{PeerAddress, TraceId},
+    pages::ErrorCause,
+    respond,
+};
+use crate::{
+    application::ports::Rng,
+    protocol::error::{ErrorCode, OAuthError},
+    telemetry,
+};
+
+/// Bytes of path and query at most.
+const MAX_URL: usize = 8 * 1024;
+/// Bytes of a body at most.
+const MAX_BODY: usize = 64 * 1024;
+/// Bytes of all headers at most.
+const MAX_HEADERS: usize = 32 * 1024;
+/// When to try again, seconds.
+const RETRY_AFTER: &str = "5";
+
+/// What the guard goes by.
+pub struct Guard {
+    /// Whether browsers reach us over https, so that they should never try anything else.
+    pub scheme: Scheme,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+    /// For trace ids.
+    pub rng: Arc<dyn Rng>,
+    /// Which origins belong to clients.
+    pub origins: Arc<dyn Origins>,
+}
+
+/// How browsers reach us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Over TLS, here or at the proxy.
+    Https,
+    /// On loopback.
+    Http,
+}
+
+/// Puts the guard around the public routes. The listener must say who connects (`ConnectInfo`).
+pub fn protect(router: Router, guard: Guard) -> Router {
+    // Only what is public and the same for everybody is compressed: the length of a compressed
+    // answer tells about a secret in it next to what the request made it say.
+    let is_public = |_: StatusCode, _: http::Version, headers: &HeaderMap, _: &http::Extensions| {
+        headers
+            .get(header::CACHE_CONTROL)
+            .is_some_and(|value| value.as_bytes().starts_with(b"public"))
+    };
+    router
+        .layer(CompressionLayer::new().compress_when(is_public))
+        .layer(middleware::from_fn_with_state(Arc::new(guard), watch))
+}
+
+/// Names the request, and logs how it ended.
+async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let trace = telemetry::trace_id(request.headers(), &*guard.rng);
+    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = connection.map(|ConnectInfo(peer)| peer.ip());
+    let address = peer.map(|peer| address::client(peer, request.headers(), &guard.trusted_proxies));
+    if let Some(address) = address {
+        request.extensions_mut().insert(PeerAddress(address));
+    }
+    request.extensions_mut().insert(TraceId(trace.clone()));
+    let path: String = request.uri().path().chars().take(200).collect();
+    let span = tracing::info_span!(
+        "request",
+        trace_id = %trace,
+        method = %request.method(),
+        path = %path,
+        address = address.map(tracing::field::display),
+    );
+    let began = tokio::time::Instant::now();
+    async move {
+        let mut response = admit(&guard, request, next, &trace).await;
+        headers::put(response.headers_mut(), guard.scheme, &trace);
+        tracing::info!(
+            status = response.status().as_u16(),
+            milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Refuses what is too big, answers preflights, and lets the rest through.
+async fn admit(guard: &Guard, request: Request, next: Next, trace: &str) -> Response {
+    let form = Form::of(request.uri().path());
+    if let Some(status) = too_big(&request) {
+        return refuse(form, status, trace);
+    }
+    let cors = cors::Cors::of(&request);
+    if cors.is_preflight() {
+        return cors.preflight(&*guard.origins).await;
+    }
+    let origin = cors.allowed(&*guard.origins).await;
+    let work = AssertUnwindSafe(run(request, next, form, trace)).catch_unwind();
+    let mut response = match tokio::time::timeout(guard.request_timeout, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            tracing::error!(panic = panic_message(&*panic), "a handler panicked");
+            refuse(form, StatusCode::INTERNAL_SERVER_ERROR, trace)
+        }
+        Err(_) => {
+            tracing::error!("a request took too long");
+            refuse(form, StatusCode::SERVICE_UNAVAILABLE, trace)
+        }
+    };
+    cors::put(response.headers_mut(), origin);
+    response
+}
+
+/// Reads the body, so that no handler has to wait for it or to say that it is too long.
+async fn run(request: Request, next: Next, form: Form, trace: &str) -> Response {
+    let (parts, body) = request.into_parts();
+    match read(body).await {
+        Ok(bytes) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
+        Err(status) => refuse(form, status, trace),
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, StatusCode> {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn too_big(request: &Request) -> Option<StatusCode> {
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |url| url.as_str().len());
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or(0);
+    if url > MAX_URL {
+        Some(StatusCode::URI_TOO_LONG)
+    } else if headers > MAX_HEADERS {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else if declared > MAX_BODY {
+        Some(StatusCode::PAYLOAD_TOO_LARGE)
+    } else {
+        None
+    }
+}
+
+/// In which form an address answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A page for people.
+    Page,
+    /// JSON for programs.
+    Json,
+}
+
+impl Form {
+    fn of(path: &str) -> Self {
+        use crate::protocol::metadata::paths;
+        let is_for_programs = cors::is_open(path)
+            || cors::is_for_clients(path)
+            || path == paths::INTROSPECT
+            || path.starts_with("/api/");
+        if is_for_programs {
+            Self::Json
+        } else {
+            Self::Page
+        }
+    }
+}
+
+fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
+    let (code, description, cause) = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => (
+            ErrorCode::ServerError,
+            "something went wrong on the server",
+            ErrorCause::ServerError,
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            ErrorCode::TemporarilyUnavailable,
+            "the server is busy, please try again",
+            ErrorCause::ServerBusy,
+        ),
+        StatusCode::BAD_REQUEST => (
+            ErrorCode::InvalidRequest,
+            "the request body cannot be read",
+            ErrorCause::MalformedRequest,
+        ),
+        _ => (
+            ErrorCode::InvalidRequest,
+            "the request is too large",
+            ErrorCause::MalformedRequest,
+        ),
+    };
+    let mut response = match form {
+        Form::Json => answer::error(&OAuthError::new(code, description)),
+        Form::Page => respond::error(cause, trace),
+    };
+    *response.status_mut() = status;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
+    response
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! Health, on the management listener: alive (the process answers) and ready (so do its stores).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, Router, extract::State, routing::get};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Web;
+use crate::application::ports::state::{Kind, StateKey};
+
+/// A store that takes longer is not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+struct Health {
+    web: Arc<Web>,
+    stopping: CancellationToken,
+}
+
+/// The routes of the management listener. A server that is `stopping` is not ready any more.
+pub fn router(web: Arc<Web>, stopping: CancellationToken) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .with_state(Health { web, stopping })
+}
+
+async fn live() -> Json<Value> {
+    Json(json!({ "status": "live" }))
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    let ports = &health.web.ports;
+    let probe = StateKey::new(Kind::Counter, "health");
+    let (database, state) = tokio::join!(
+        tokio::time::timeout(PATIENCE, ports.store.ping()),
+        tokio::time::timeout(PATIENCE, ports.state.get(&probe)),
+    );
+    let (database, state) = (matches!(database, Ok(Ok(()))), matches!(state, Ok(Ok(_))));
+    let stopping = health.stopping.is_cancelled();
+    let is_ready = database && state && !stopping;
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let word = |good: bool| if good { "up" } else { "down" };
+    let body = json!({
+        "status": if is_ready { "ready" } else { "not ready" },
+        "database": word(database),
+        "state": word(state),
+        "stopping": stopping,
+    });
+    (status, Json(body))
+}

@@ -1,0 +1,232 @@
+//! The listeners: HTTP/1.1 and HTTP/2, plain or over TLS, with bounds on everything that a slow or
+//! greedy peer could hold, and an orderly end.
+
+mod limit;
+mod tls;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
+
+use axum::Router;
+use axum_server::{Handle, tls_rustls::RustlsAcceptor};
+use tokio_util::sync::CancellationToken;
+
+use self::{limit::LimitedAcceptor, tls::Certificate};
+
+/// How long a peer may take for the TLS handshake, and for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head at most; the guard is stricter and has better words.
+const MAX_HEAD: u32 = 64 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
+
+/// Where and how to listen.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The public address.
+    pub listen: SocketAddr,
+    /// The management address, if there is one.
+    pub management: Option<SocketAddr>,
+    /// Certificate and key, PEM files; plain HTTP where absent.
+    pub tls: Option<TlsFiles>,
+    /// Public connections at most; further ones are closed at once.
+    pub max_connections: usize,
+    /// How long requests may go on after the signal to stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// PEM files that are read again when they change and on SIGHUP.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {}", reason(source))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("cannot use {}: {problem}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter.
+        problem: String,
+    },
+    /// The listener broke.
+    #[error("the listener failed")]
+    Failed(#[from] io::Error),
+}
+
+fn reason(error: &io::Error) -> String {
+    let known = [
+        (
+            io::ErrorKind::AddrInUse,
+            "another program listens there; stop it or choose another port",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "this machine does not have that address",
+        ),
+    ];
+    let words = known.iter().find(|(kind, _)| *kind == error.kind());
+    words.map_or_else(|| error.to_string(), |(_, words)| (*words).to_owned())
+}
+
+/// Listeners that are bound but answer nobody yet.
+pub struct Server {
+    public: TcpListener,
+    management: Option<TcpListener>,
+    certificate: Option<Certificate>,
+    options: ServerOptions,
+}
+
+impl Server {
+    /// Takes the addresses and reads the certificate: whatever can be wrong is found before
+    /// anybody is answered.
+    pub fn bind(options: ServerOptions) -> Result<Self, ServeError> {
+        let certificate = options.tls.clone().map(Certificate::read).transpose()?;
+        let management = options.management.map(listen).transpose()?;
+        Ok(Self {
+            public: listen(options.listen)?,
+            management,
+            certificate,
+            options,
+        })
+    }
+
+    /// The public address, with the port that the system chose if it was 0.
+    pub fn address(&self) -> Result<SocketAddr, ServeError> {
+        Ok(self.public.local_addr()?)
+    }
+
+    /// The management address.
+    pub fn management_address(&self) -> Result<Option<SocketAddr>, ServeError> {
+        let address = self.management.as_ref().map(TcpListener::local_addr);
+        Ok(address.transpose()?)
+    }
+
+    /// Answers until `stop` is cancelled, then lets what has begun come to its end.
+    pub async fn run(
+        self,
+        public: Router,
+        management: Router,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
+        let Self {
+            public: listener,
+            management: management_listener,
+            certificate,
+            options,
+        } = self;
+        // The management listener answers until the very end, so that "not ready" can be seen.
+        let (public_handle, management_handle) = (Handle::new(), Handle::new());
+        let stopping = async {
+            stop.cancelled().await;
+            tracing::info!("stopping");
+            public_handle.graceful_shutdown(Some(options.shutdown_timeout));
+            std::future::pending::<()>().await;
+        };
+        let management = run_management(management_listener, management, management_handle.clone());
+        let limit = options.max_connections;
+        let public = run_public(
+            listener,
+            certificate,
+            (public, limit),
+            public_handle.clone(),
+        );
+        let everything = async { tokio::try_join!(finish(public, &management_handle), management) };
+        tokio::select! {
+            ended = everything => ended.map(|_| ()).map_err(ServeError::from),
+            () = stopping => Ok(()),
+        }
+    }
+}
+
+/// Ends the management listener after the public one.
+async fn finish(
+    public: impl Future<Output = io::Result<()>>,
+    management: &Handle<SocketAddr>,
+) -> io::Result<()> {
+    let ended = public.await;
+    management.shutdown();
+    ended
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).map_err(|source| ServeError::Bind { address, source })
+}
+
+async fn run_management(
+    listener: Option<TcpListener>,
+    router: Router,
+    handle: Handle<SocketAddr>,
+) -> io::Result<()> {
+    match listener {
+        Some(listener) => {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            bound_http(server.http_builder());
+            server.serve(router.into_make_service()).await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn run_public(
+    listener: TcpListener,
+    certificate: Option<Certificate>,
+    (router, max_connections): (Router, usize),
+    handle: Handle<SocketAddr>,
+) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let limited = LimitedAcceptor::new(max_connections);
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .first_request_timeout(HEAD_TIMEOUT);
+    bound_http(server.http_builder());
+    match certificate {
+        None => server.acceptor(limited).serve(service).await,
+        Some(certificate) => {
+            let acceptor = RustlsAcceptor::new(certificate.config())
+                .handshake_timeout(HEAD_TIMEOUT)
+                .acceptor(limited);
+            let watcher = tokio::spawn(certificate.watch());
+            let ended = server.acceptor(acceptor).serve(service).await;
+            watcher.abort();
+            ended
+        }
+    }
+}
+
+fn bound_http(
+    builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
+) {
+    builder
+        .http1()
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD as usize);
+    builder
+        .http2()
+        .max_header_list_size(MAX_HEAD)
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(HEAD_TIMEOUT);
+}
