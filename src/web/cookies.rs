@@ -9,6 +9,8 @@ use subtle::ConstantTimeEq as _;
 
 /// Interactions whose cookies a browser may hold; the rest are removed, or headers would overflow.
 const MAX_INTERACTIONS: usize = 16;
+/// A day.
+const PLAYGROUND_SECONDS: u64 = 24 * 60 * 60;
 
 /// How cookies are named and marked.
 #[derive(Clone, Debug)]
@@ -81,6 +83,27 @@ impl Cookies {
     /// Removes the secret of a finished interaction.
     pub fn remove_interaction(&self, id: &str) -> Option<HeaderValue> {
         self.line(&self.interaction_name(id), "", 0)
+    }
+
+    /// The secret of this browser in the playground.
+    pub fn playground(&self, headers: &HeaderMap) -> Option<String> {
+        let wanted = self.playground_name();
+        read(headers)
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value.to_owned())
+    }
+
+    /// Sets the secret of this browser in the playground.
+    pub fn set_playground(&self, secret: &str) -> Option<HeaderValue> {
+        self.line(self.playground_name(), secret, PLAYGROUND_SECONDS)
+    }
+
+    fn playground_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-countersign-playground"
+        } else {
+            "countersign-playground"
+        }
     }
 
     fn interaction_name(&self, id: &str) -> String {

@@ -8,6 +8,7 @@ pub mod consent;
 mod error;
 mod links;
 pub mod login;
+pub mod playground;
 mod playground_view;
 mod scope_text;
 mod views;
