@@ -7,6 +7,7 @@ mod error;
 pub mod issue;
 pub mod ports;
 pub mod queries;
+pub mod registrar;
 pub mod settings;
 pub mod state;
 pub mod trail;

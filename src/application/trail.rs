@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Ports,
-    ports::{StoreError, UnitOfWork},
+    ports::{Clock, Rng, StoreError, UnitOfWork},
 };
 use crate::domain::{
     event::{AuditEvent, EventKind},
@@ -33,26 +33,37 @@ pub struct About {
     pub detail: Option<Value>,
 }
 
+/// An event of this moment.
+pub(super) fn event(
+    clock: &dyn Clock,
+    rng: &dyn Rng,
+    kind: EventKind,
+    origin: &Origin,
+    about: About,
+) -> AuditEvent {
+    let now = clock.now();
+    let mut random = [0_u8; 10];
+    rng.fill(&mut random);
+    let millis = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
+    AuditEvent {
+        id: uuid::Builder::from_unix_timestamp_millis(millis, &random)
+            .into_uuid()
+            .to_string(),
+        at: now,
+        kind,
+        user: about.user,
+        client: about.client,
+        grant: about.grant,
+        address: origin.address.clone(),
+        trace: origin.trace.clone(),
+        detail: about.detail.unwrap_or_else(|| json!({})),
+    }
+}
+
 impl Ports {
     /// An event of this moment.
     pub fn event(&self, kind: EventKind, origin: &Origin, about: About) -> AuditEvent {
-        let now = self.clock.now();
-        let mut random = [0_u8; 10];
-        self.rng.fill(&mut random);
-        let millis = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
-        AuditEvent {
-            id: uuid::Builder::from_unix_timestamp_millis(millis, &random)
-                .into_uuid()
-                .to_string(),
-            at: now,
-            kind,
-            user: about.user,
-            client: about.client,
-            grant: about.grant,
-            address: origin.address.clone(),
-            trace: origin.trace.clone(),
-            detail: about.detail.unwrap_or_else(|| json!({})),
-        }
+        event(&*self.clock, &*self.rng, kind, origin, about)
     }
 
     /// Writes an event that tells of no other change.

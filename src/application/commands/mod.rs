@@ -1,8 +1,15 @@
 //! Commands: what changes something. Each is an imperative struct or function with a typed error.
 
+pub mod assign_role;
 pub mod authorize;
+pub mod change_client;
+pub mod change_user;
+pub mod define_role;
 pub mod end_session;
 pub mod exchange_token;
 pub mod log_in;
 pub mod log_out;
+pub mod register_client;
+pub mod register_resource;
+pub mod register_user;
 pub mod revoke_token;

@@ -1,0 +1,83 @@
+//! Changing an account: password and status.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::register_user::check_password;
+use crate::{
+    application::{
+        ports::UnitOfWork,
+        registrar::{Registrar, RegistrarError},
+        trail::About,
+    },
+    domain::{
+        event::EventKind,
+        user::{User, UserStatus, canonical_login_name},
+    },
+};
+
+/// Gives the user with this login name a new password. Whoever knew the old one may be logged in, so
+/// every session and token from before ends.
+pub async fn set_password(
+    registrar: &Registrar,
+    name: &str,
+    password: &SecretString,
+) -> Result<User, RegistrarError> {
+    check_password(password)?;
+    let hash = registrar.passwords.hash(password.expose_secret()).await?;
+    let now = registrar.clock.now();
+    let work = registrar.store.begin().await?;
+    let mut user = find_user(&*work, name).await?;
+    user.not_before = now;
+    user.updated_at = now;
+    work.update_user(&user).await?;
+    work.set_password(&user.id, &hash, now).await?;
+    let about = about(&user);
+    registrar
+        .record_in(&*work, EventKind::PasswordChanged, about)
+        .await?;
+    work.commit().await?;
+    Ok(user)
+}
+
+/// Locks the user with this login name out, or lets them in again.
+pub async fn set_user_status(
+    registrar: &Registrar,
+    name: &str,
+    status: UserStatus,
+) -> Result<User, RegistrarError> {
+    let now = registrar.clock.now();
+    let work = registrar.store.begin().await?;
+    let mut user = find_user(&*work, name).await?;
+    if user.status == status {
+        return Ok(user);
+    }
+    let kind = match status {
+        UserStatus::Active => {
+            user.activate(now);
+            EventKind::UserActivated
+        }
+        UserStatus::Inactive => {
+            user.deactivate(now);
+            EventKind::UserDeactivated
+        }
+    };
+    work.update_user(&user).await?;
+    registrar.record_in(&*work, kind, about(&user)).await?;
+    work.commit().await?;
+    Ok(user)
+}
+
+fn about(user: &User) -> About {
+    About {
+        user: Some(user.id.clone()),
+        ..About::default()
+    }
+}
+
+/// The user with this username or email address.
+pub(super) async fn find_user(work: &dyn UnitOfWork, name: &str) -> Result<User, RegistrarError> {
+    let not_found = || RegistrarError::NotFound("user", name.to_owned());
+    let canonical = canonical_login_name(name).map_err(|_| not_found())?;
+    let found = work.user_by_login(&canonical).await?;
+    found.map(|(user, _)| user).ok_or_else(not_found)
+}

@@ -1,0 +1,101 @@
+//! Making roles and giving them permissions.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::{
+    application::{
+        registrar::{Registrar, RegistrarError},
+        trail::About,
+    },
+    domain::{
+        event::EventKind,
+        id::RoleId,
+        role::{Permission, Role},
+    },
+};
+
+const MOST_NAME: usize = 100;
+
+/// A role to be.
+pub struct DefineRole {
+    /// Its unique name: the value in the `roles` claim.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it allows.
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// Makes a role.
+pub async fn define_role(
+    registrar: &Registrar,
+    command: DefineRole,
+) -> Result<Role, RegistrarError> {
+    check_name("role", &command.name)?;
+    check_permissions(&command.permissions)?;
+    let role = Role {
+        id: RoleId::new(registrar.uuid()),
+        name: command.name,
+        description: command.description,
+        permissions: command.permissions,
+    };
+    let work = registrar.store.begin().await?;
+    work.add_role(&role).await?;
+    let detail = json!({ "role": role.name, "change": "defined" });
+    registrar
+        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .await?;
+    work.commit().await?;
+    Ok(role)
+}
+
+/// Adds permissions to the role with this name.
+pub async fn grant_permissions(
+    registrar: &Registrar,
+    role: &str,
+    permissions: BTreeSet<Permission>,
+) -> Result<Role, RegistrarError> {
+    check_permissions(&permissions)?;
+    let work = registrar.store.begin().await?;
+    let found = work.role_by_name(role).await?;
+    let mut role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    let names: Vec<_> = permissions.iter().map(|p| p.name.clone()).collect();
+    role.permissions.extend(permissions);
+    work.update_role(&role).await?;
+    let detail = json!({ "role": role.name, "change": "granted", "permissions": names });
+    registrar
+        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .await?;
+    work.commit().await?;
+    Ok(role)
+}
+
+fn about(detail: serde_json::Value) -> About {
+    About {
+        detail: Some(detail),
+        ..About::default()
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), RegistrarError> {
+    let is_plain = |c: char| !c.is_control() && !c.is_whitespace();
+    if name.is_empty() || name.len() > MOST_NAME || !name.chars().all(is_plain) {
+        let problem = format!("must be 1 to {MOST_NAME} bytes without white space");
+        return Err(RegistrarError::invalid(field, problem));
+    }
+    Ok(())
+}
+
+/// A permission is asked for as a scope value, so it has the same grammar (RFC 6749 §3.3).
+fn check_permissions(permissions: &BTreeSet<Permission>) -> Result<(), RegistrarError> {
+    for permission in permissions {
+        check_name("permission", &permission.name)?;
+        permission
+            .name
+            .parse::<crate::domain::scope::Scope>()
+            .map_err(|error| RegistrarError::invalid("permission", error))?;
+    }
+    Ok(())
+}

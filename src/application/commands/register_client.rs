@@ -1,0 +1,365 @@
+//! Registering a client (the metadata of RFC 7591 §2 and OIDC Registration §2), by an operator.
+//!
+//! Every kind of application has a preset that is safe and works; the operator widens it knowingly.
+
+use std::collections::BTreeSet;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::register_resource::check_indicator;
+use crate::{
+    application::{
+        registrar::{Registrar, RegistrarError},
+        trail::About,
+    },
+    domain::{
+        client::{
+            AccessTokenFormat, Client, ClientAuthMethod, ClientAuthentication, ClientKind,
+            ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType, PkcePolicy,
+            RefreshRotation, ResponseMode, ResponseType, TokenPolicy,
+        },
+        event::EventKind,
+        id::ClientId,
+        key::SigningAlgorithm,
+        redirect_uri::{RedirectUri, is_loopback},
+        scope::Scope,
+        secret::SecretDigest,
+        time::Timestamp,
+    },
+};
+
+/// Bytes of a secret that the operator brings, at least: it is stored as a plain digest, which only
+/// a random secret withstands.
+const LEAST_SECRET: usize = 32;
+const MOST_NAME: usize = 100;
+
+/// A client to be.
+pub struct RegisterClient {
+    /// `client_id`; generated where absent.
+    pub id: Option<String>,
+    /// What kind of application it is.
+    pub kind: ClientKind,
+    /// `client_name`
+    pub name: String,
+    /// How it authenticates; the kind's usual way where absent.
+    pub authentication: Option<ClientAuthMethod>,
+    /// A secret that exists already; generated where absent.
+    pub secret: Option<SecretString>,
+    /// The public keys of `private_key_jwt`.
+    pub jwks: Option<Value>,
+    /// `redirect_uris`
+    pub redirect_uris: Vec<String>,
+    /// `post_logout_redirect_uris`
+    pub post_logout_redirect_uris: Vec<String>,
+    /// What it may ask for; the kind's usual scope where absent.
+    pub scope: Option<Scope>,
+    /// The resource indicators that it may ask for.
+    pub resources: Vec<String>,
+    /// Browser origins that may call the token endpoint.
+    pub origins: Vec<String>,
+    /// Whether authorization requests need PKCE.
+    pub pkce: PkcePolicy,
+    /// When users are asked.
+    pub consent: ConsentPolicy,
+    /// Shape of access tokens.
+    pub access_token_format: AccessTokenFormat,
+    /// `id_token_signed_response_alg`
+    pub id_token_algorithm: SigningAlgorithm,
+}
+
+impl RegisterClient {
+    /// The preset of a kind.
+    pub fn preset(kind: ClientKind, name: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            kind,
+            name: name.into(),
+            authentication: None,
+            secret: None,
+            jwks: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            scope: None,
+            resources: Vec::new(),
+            origins: Vec::new(),
+            pkce: PkcePolicy::Required,
+            consent: ConsentPolicy::Remember,
+            access_token_format: AccessTokenFormat::Jwt,
+            id_token_algorithm: SigningAlgorithm::Rs256,
+        }
+    }
+}
+
+/// A registered client, and its secret if it has one. The secret is shown now or never.
+pub struct Registered {
+    /// The client.
+    pub client: Client,
+    /// Its secret.
+    pub secret: Option<SecretString>,
+}
+
+/// Registers a client.
+pub async fn register_client(
+    registrar: &Registrar,
+    command: RegisterClient,
+) -> Result<Registered, RegistrarError> {
+    let (client, secret) = check(registrar, command)?;
+    let work = registrar.store.begin().await?;
+    work.add_client(&client).await?;
+    let about = About {
+        client: Some(client.id.clone()),
+        ..About::default()
+    };
+    registrar
+        .record_in(&*work, EventKind::ClientCreated, about)
+        .await?;
+    work.commit().await?;
+    Ok(Registered { client, secret })
+}
+
+/// Every rule once.
+fn check(
+    registrar: &Registrar,
+    command: RegisterClient,
+) -> Result<(Client, Option<SecretString>), RegistrarError> {
+    let id = client_id(registrar, command.id.as_deref())?;
+    let (authentication, secret) = authentication(registrar, &command)?;
+    let redirect_uris = uris("redirect_uri", &command.redirect_uris)?;
+    check_redirects(command.kind, &redirect_uris)?;
+    for resource in &command.resources {
+        check_indicator(resource)?;
+    }
+    check_label(&command.name)?;
+    let now = registrar.clock.now();
+    let is_service = command.kind == ClientKind::Service;
+    let client = Client {
+        id,
+        name: command.name,
+        kind: command.kind,
+        status: ClientStatus::Active,
+        authentication,
+        redirect_uris,
+        post_logout_redirect_uris: uris(
+            "post_logout_redirect_uri",
+            &command.post_logout_redirect_uris,
+        )?,
+        grant_types: grant_types(command.kind),
+        response_types: if is_service {
+            BTreeSet::new()
+        } else {
+            [ResponseType::Code].into()
+        },
+        response_modes: if is_service {
+            BTreeSet::new()
+        } else {
+            ResponseMode::ALL.iter().copied().collect()
+        },
+        scope: command
+            .scope
+            .map_or_else(|| default_scope(command.kind), Ok)?,
+        resources: command.resources.into_iter().collect(),
+        pkce: command.pkce,
+        consent: command.consent,
+        tokens: token_policy(command.access_token_format, command.id_token_algorithm),
+        default_max_age: None,
+        allowed_origins: origins(&command.origins)?,
+        links: ClientLinks::default(),
+        not_before: Timestamp(0),
+        created_at: now,
+        updated_at: now,
+    };
+    Ok((client, secret))
+}
+
+fn client_id(registrar: &Registrar, wanted: Option<&str>) -> Result<ClientId, RegistrarError> {
+    let Some(text) = wanted else {
+        return Ok(ClientId::new(registrar.uuid()));
+    };
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if (1..=128).contains(&text.len()) && text.bytes().all(is_plain) {
+        return Ok(ClientId::new(text));
+    }
+    Err(RegistrarError::invalid(
+        "client_id",
+        "must be 1 to 128 letters, digits and -._~",
+    ))
+}
+
+fn check_label(name: &str) -> Result<(), RegistrarError> {
+    if name.trim().is_empty() || name.len() > MOST_NAME || name.chars().any(char::is_control) {
+        let problem = format!("must be 1 to {MOST_NAME} bytes without control characters");
+        return Err(RegistrarError::invalid("name", problem));
+    }
+    Ok(())
+}
+
+fn authentication(
+    registrar: &Registrar,
+    command: &RegisterClient,
+) -> Result<(ClientAuthentication, Option<SecretString>), RegistrarError> {
+    let method = command.authentication.unwrap_or(match command.kind {
+        _ if command.jwks.is_some() => ClientAuthMethod::PrivateKeyJwt,
+        ClientKind::Spa | ClientKind::Native => ClientAuthMethod::None,
+        ClientKind::Web | ClientKind::Service => ClientAuthMethod::ClientSecretBasic,
+    });
+    let is_by_keys = method == ClientAuthMethod::PrivateKeyJwt;
+    let is_by_secret = matches!(
+        method,
+        ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost
+    );
+    if command.jwks.is_some() && !is_by_keys {
+        return Err(RegistrarError::invalid(
+            "jwks",
+            "is only for private_key_jwt",
+        ));
+    }
+    if command.secret.is_some() && !is_by_secret {
+        let problem = format!("is not for {method}");
+        return Err(RegistrarError::invalid("secret", problem));
+    }
+    match method {
+        ClientAuthMethod::None if command.kind == ClientKind::Service => Err(
+            RegistrarError::invalid("auth_method", "a service cannot be public"),
+        ),
+        ClientAuthMethod::None => Ok((ClientAuthentication::None, None)),
+        ClientAuthMethod::PrivateKeyJwt => {
+            let jwks = command.jwks.clone().ok_or_else(|| {
+                RegistrarError::invalid("jwks", "private_key_jwt needs the public keys")
+            })?;
+            (registrar.check_jwks)(&jwks)
+                .map_err(|problem| RegistrarError::invalid("jwks", problem))?;
+            let algorithm = None;
+            Ok((
+                ClientAuthentication::PrivateKeyJwt { jwks, algorithm },
+                None,
+            ))
+        }
+        ClientAuthMethod::ClientSecretBasic => {
+            let (stored, secret) = new_secret(registrar, command.secret.as_ref())?;
+            let secrets = vec![stored];
+            Ok((
+                ClientAuthentication::ClientSecretBasic { secrets },
+                Some(secret),
+            ))
+        }
+        ClientAuthMethod::ClientSecretPost => {
+            let (stored, secret) = new_secret(registrar, command.secret.as_ref())?;
+            let secrets = vec![stored];
+            Ok((
+                ClientAuthentication::ClientSecretPost { secrets },
+                Some(secret),
+            ))
+        }
+    }
+}
+
+/// A secret as it rests and as it is told.
+pub(super) fn new_secret(
+    registrar: &Registrar,
+    given: Option<&SecretString>,
+) -> Result<(ClientSecret, SecretString), RegistrarError> {
+    let secret = match given {
+        Some(secret) => {
+            let text = secret.expose_secret();
+            let is_plain = (LEAST_SECRET..=256).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_graphic());
+            if !is_plain {
+                let problem =
+                    format!("must be {LEAST_SECRET} to 256 random printable ASCII characters");
+                return Err(RegistrarError::invalid("secret", problem));
+            }
+            secret.clone()
+        }
+        None => registrar.secret().into(),
+    };
+    let stored = ClientSecret {
+        digest: SecretDigest::of(secret.expose_secret()),
+        expires_at: None,
+    };
+    Ok((stored, secret))
+}
+
+fn uris(field: &'static str, texts: &[String]) -> Result<BTreeSet<RedirectUri>, RegistrarError> {
+    texts
+        .iter()
+        .map(|text| {
+            RedirectUri::parse(text)
+                .map_err(|error| RegistrarError::invalid(field, format!("{text:?}: {error}")))
+        })
+        .collect()
+}
+
+fn check_redirects(kind: ClientKind, uris: &BTreeSet<RedirectUri>) -> Result<(), RegistrarError> {
+    let problem = match (kind, uris.is_empty()) {
+        (ClientKind::Service, false) => "a service has no users to send anywhere",
+        (ClientKind::Spa | ClientKind::Web | ClientKind::Native, true) => {
+            "at least one is needed to send users back to"
+        }
+        (ClientKind::Spa | ClientKind::Web, false) if uris.iter().any(is_private_scheme) => {
+            "only native applications have schemes of their own"
+        }
+        _ => return Ok(()),
+    };
+    Err(RegistrarError::invalid("redirect_uri", problem))
+}
+
+fn is_private_scheme(uri: &RedirectUri) -> bool {
+    let text = uri.as_str();
+    !text.starts_with("https://") && !text.starts_with("http://")
+}
+
+/// Origins as browsers send them: scheme, host, and port if unusual (RFC 6454 §6.2).
+fn origins(texts: &[String]) -> Result<BTreeSet<String>, RegistrarError> {
+    texts
+        .iter()
+        .map(|text| {
+            let url = Url::parse(text).ok();
+            let is_origin = url.as_ref().is_some_and(|url| {
+                url.origin().ascii_serialization() == *text
+                    && (url.scheme() == "https" || url.scheme() == "http" && is_loopback(url))
+            });
+            if is_origin {
+                return Ok(text.clone());
+            }
+            let problem =
+                format!("{text:?} is no origin such as https://app.example, without a path");
+            Err(RegistrarError::invalid("origin", problem))
+        })
+        .collect()
+}
+
+fn grant_types(kind: ClientKind) -> BTreeSet<GrantType> {
+    match kind {
+        ClientKind::Spa | ClientKind::Web | ClientKind::Native => {
+            [GrantType::AuthorizationCode, GrantType::RefreshToken].into()
+        }
+        ClientKind::Service => [GrantType::ClientCredentials].into(),
+    }
+}
+
+fn default_scope(kind: ClientKind) -> Result<Scope, RegistrarError> {
+    match kind {
+        ClientKind::Spa | ClientKind::Web | ClientKind::Native => "openid profile email offline_access"
+            .parse()
+            .map_err(|error| RegistrarError::invalid("scope", error)),
+        ClientKind::Service => Ok(Scope::empty()),
+    }
+}
+
+fn token_policy(
+    access_token_format: AccessTokenFormat,
+    id_token_algorithm: SigningAlgorithm,
+) -> TokenPolicy {
+    TokenPolicy {
+        access_token_format,
+        access_token_lifetime: None,
+        id_token_lifetime: None,
+        id_token_algorithm,
+        refresh_rotation: RefreshRotation::Rotate,
+        refresh_idle: None,
+        refresh_absolute: None,
+        refresh_grace: None,
+    }
+}
