@@ -341,9 +341,11 @@ fn grant_types(kind: ClientKind) -> BTreeSet<GrantType> {
 
 fn default_scope(kind: ClientKind) -> Result<Scope, RegistrarError> {
     match kind {
-        ClientKind::Spa | ClientKind::Web | ClientKind::Native => "openid profile email offline_access"
-            .parse()
-            .map_err(|error| RegistrarError::invalid("scope", error)),
+        ClientKind::Spa | ClientKind::Web | ClientKind::Native => {
+            "openid profile email offline_access"
+                .parse()
+                .map_err(|error| RegistrarError::invalid("scope", error))
+        }
         ClientKind::Service => Ok(Scope::empty()),
     }
 }
