@@ -20,7 +20,14 @@ use crate::{
         state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
     },
     protocol::{jwks::KeyPolicy, refresh::RefreshKey},
-    web::{Web, pages::ServerMode, router},
+    web::{
+        Web,
+        pages::{
+            ServerMode,
+            playground::{self, PlaygroundClient},
+        },
+        router,
+    },
 };
 
 /// What a provider is built from.
@@ -40,6 +47,8 @@ pub struct AppOptions {
     pub settings: Settings,
     /// Whether this is a developer's machine.
     pub mode: ServerMode,
+    /// How the playground is registered, where there is one.
+    pub playground: Option<PlaygroundClient>,
 }
 
 /// Where short-lived state lives.
@@ -82,6 +91,9 @@ pub enum BuildError {
     /// The metadata cannot be encoded.
     #[error("the metadata cannot be encoded")]
     Metadata(#[from] serde_json::Error),
+    /// The playground cannot send requests.
+    #[error("the playground's HTTP client cannot be made")]
+    Playground(#[from] reqwest::Error),
 }
 
 /// A provider, ready to serve.
@@ -89,6 +101,7 @@ pub struct App {
     web: Arc<Web>,
     ring: Arc<KeyRing>,
     sessions: StateSessions,
+    playground: Option<Router<Arc<Web>>>,
 }
 
 impl App {
@@ -130,7 +143,9 @@ impl App {
             refresh_key,
             settings,
         };
+        let playground = options.playground.clone();
         Ok(Self {
+            playground: playground.map(playground::router).transpose()?,
             web: Arc::new(Web::new(ports, options.mode)?),
             ring,
             sessions,
@@ -139,7 +154,11 @@ impl App {
 
     /// The public routes.
     pub fn router(&self) -> Router {
-        router::router(self.web.clone(), self.sessions.clone())
+        router::router(
+            self.web.clone(),
+            self.sessions.clone(),
+            self.playground.clone(),
+        )
     }
 
     /// The use cases' surroundings, for the command line.

@@ -14,7 +14,7 @@ use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite
 use super::{
     Web, answer, assets, context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
-    pages::{ErrorCause, IndexPage, LoggedOutPage, consent, login},
+    pages::{ErrorCause, IndexPage, LoggedOutPage, ServerMode, consent, login},
     respond,
 };
 use crate::protocol::{
@@ -22,8 +22,14 @@ use crate::protocol::{
     metadata::paths,
 };
 
-/// The public routes, without the guard around them.
-pub fn router<S: SessionStore + Clone>(web: Arc<Web>, sessions: S) -> Router {
+/// The public routes, without the guard around them. Only a server in development mode mounts the
+/// playground's.
+pub fn router<S: SessionStore + Clone>(
+    web: Arc<Web>,
+    sessions: S,
+    playground: Option<Router<Arc<Web>>>,
+) -> Router {
+    let playground = playground.filter(|_| web.mode == ServerMode::Development);
     let authorize_resume = format!("{}/resume", paths::AUTHORIZE);
     let logout_confirm = format!("{}/confirm", paths::LOGOUT);
     let pages = Router::new()
@@ -39,6 +45,7 @@ pub fn router<S: SessionStore + Clone>(web: Arc<Web>, sessions: S) -> Router {
         .layer(session_layer(&web, sessions))
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
+        .merge(playground.unwrap_or_default())
         .method_not_allowed_fallback(wrong_method_page);
     let endpoints = Router::new()
         .route(paths::OPENID_CONFIGURATION, get(metadata::discovery))

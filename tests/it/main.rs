@@ -8,6 +8,7 @@
 
 mod code_flow;
 mod layers;
+mod playground;
 mod sql_store;
 mod state_store;
 mod support;

@@ -134,6 +134,7 @@ impl TestApp {
             key_policy: KeyPolicy::default(),
             settings,
             mode: ServerMode::Production,
+            playground: None,
         };
         let clock = Arc::new(TestClock::at(start()));
         let app = build(&options, &clock).await;
@@ -270,7 +271,8 @@ impl TestApp {
     }
 }
 
-async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
+/// A provider from these options, with a password hash that is weak and fast.
+pub(crate) async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
     // Weak on purpose: tests check the flow, tests of the hasher check the hash.
     let weak = PasswordCost {
         memory_kib: 64,
@@ -287,7 +289,8 @@ async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
     App::build(options, surroundings).await.unwrap()
 }
 
-fn settings() -> Settings {
+/// The settings of every test.
+pub(crate) fn settings() -> Settings {
     Settings {
         issuer: Issuer::parse(ISSUER).unwrap(),
         features: Features::all(SigningAlgorithm::ALL.iter().copied()),
@@ -379,7 +382,8 @@ pub(crate) fn user(id: &UserId) -> User {
     }
 }
 
-async fn seed(ports: &Ports) -> UserId {
+/// Adds the user and the clients of every test.
+pub(crate) async fn seed(ports: &Ports) -> UserId {
     let id = UserId::new(uuid::Uuid::new_v4().to_string());
     let hash = ports.passwords.hash(PASSWORD).await.unwrap();
     let work = ports.store.begin().await.unwrap();
