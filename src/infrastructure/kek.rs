@@ -23,7 +23,7 @@ use crate::application::ports::Rng;
 
 /// Bytes of the key.
 const KEY: usize = 32;
-/// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
+/// Bytes of an `XChaCha20` nonce: long enough to be drawn at random.
 const NONCE: usize = 24;
 /// The first byte of everything sealed, so that a later format can be told apart.
 const FORMAT: u8 = 1;
@@ -198,15 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::application::ports::Rng;
-
-    struct Random;
-
-    impl Rng for Random {
-        fn fill(&self, bytes: &mut [u8]) {
-            rand::Rng::fill_bytes(&mut rand::rng(), bytes);
-        }
-    }
+    use crate::infrastructure::random::SystemRng;
 
     const PLACE: Place<'_> = Place {
         table: "signing_keys",
@@ -228,7 +220,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         barrier.wait();
-                        *Kek::load_or_create(&directory, &Random).unwrap().0
+                        *Kek::load_or_create(&directory, &SystemRng).unwrap().0
                     })
                 })
                 .collect();
@@ -242,12 +234,12 @@ mod tests {
     #[test]
     fn the_file_is_for_its_owner_only_and_survives() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Kek::load_or_create(folder.path(), &Random).unwrap();
+        let first = Kek::load_or_create(folder.path(), &SystemRng).unwrap();
         let mode = fs::metadata(folder.path().join(FILE))
             .unwrap()
             .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
-        let again = Kek::load_or_create(folder.path(), &Random).unwrap();
+        let again = Kek::load_or_create(folder.path(), &SystemRng).unwrap();
         assert_eq!(first.0, again.0);
     }
 
@@ -270,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_only_in_its_place() {
-        let sealed = kek(1).seal(&Random, &PLACE, b"secret");
+        let sealed = kek(1).seal(&SystemRng, &PLACE, b"secret");
         assert_eq!(kek(1).open(&PLACE, &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(kek(2).open(&PLACE, &sealed), Err(Unopened));
         for place in [
@@ -288,7 +280,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_changed_byte_opens(secret: Vec<u8>, at: prop::sample::Index, flip in 1_u8..) {
-            let mut sealed = kek(1).seal(&Random, &PLACE, &secret);
+            let mut sealed = kek(1).seal(&SystemRng, &PLACE, &secret);
             prop_assert_eq!(&*kek(1).open(&PLACE, &sealed).unwrap(), &secret);
             let at = at.index(sealed.len());
             sealed[at] ^= flip;

@@ -155,7 +155,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_700_000_000);
     const ALGORITHM: SigningAlgorithm = SigningAlgorithm::Es256;
 
-    fn apply(keys: &mut Vec<SigningKey>, next: Succession) {
+    fn apply(keys: &mut Vec<SigningKey>, next: &Succession) {
         for key in keys.iter_mut() {
             if let Some(changed) = next.predecessor.as_ref().filter(|p| p.kid == key.kid) {
                 *key = changed.clone();
@@ -182,7 +182,7 @@ mod tests {
 
     fn tend(keys: &mut Vec<SigningKey>, now: Timestamp, trigger: Trigger) {
         if let Some(next) = succession(keys, ALGORITHM, &KeyPolicy::default(), (now, trigger)) {
-            apply(keys, next);
+            apply(keys, &next);
         }
     }
 

@@ -9,6 +9,7 @@
 mod code_flow;
 mod layers;
 mod playground;
+mod jose;
 mod sql_store;
 mod state_store;
 mod support;

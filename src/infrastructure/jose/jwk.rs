@@ -278,7 +278,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<PublicKey, JwksError> {
     Ok(PublicKey::Rsa { n, e })
 }
 
-/// An unsigned integer (RFC 7518 §2, Base64urlUInt) without leading zero bytes.
+/// An unsigned integer (RFC 7518 §2, `Base64urlUInt`) without leading zero bytes.
 fn number(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, JwksError> {
     let mut bytes = octets(jwk, name)?;
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();

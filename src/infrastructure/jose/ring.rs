@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often the keys are read again.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 /// How long an unknown `kid` does not make anyone read them once more.
 const REST: Duration = Duration::from_secs(5);
 

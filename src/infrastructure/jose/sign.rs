@@ -1,5 +1,7 @@
 //! The provider's private keys: made, imported, and parsed once to sign many times.
 
+use std::convert::Infallible;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use josekit::{
     jwk::{
@@ -12,7 +14,10 @@ use josekit::{
     },
     jws::{self, JwsSigner},
 };
-use rsa::pkcs8::EncodePrivateKey as _;
+use rsa::{
+    pkcs8::EncodePrivateKey as _,
+    rand_core::{TryCryptoRng, TryRng},
+};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -22,7 +27,7 @@ use super::{
     jwk::{PublicKey, Verifier},
 };
 use crate::{
-    application::ports::SignError,
+    application::ports::{Rng, SignError},
     domain::key::SigningAlgorithm,
     protocol::{access_token, id_token},
 };
@@ -36,10 +41,10 @@ const TYPES: [&str; 2] = [access_token::TYP, id_token::TYP];
 pub(super) type Der = Zeroizing<Vec<u8>>;
 
 /// Makes a key. An RSA key takes its time: not for an asynchronous thread.
-pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<Der> {
+pub(super) fn generate(algorithm: SigningAlgorithm, rng: &dyn Rng) -> Option<Der> {
     match algorithm {
         SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
-            let key = rsa::PrivateKey::new(&mut rand::rng(), RSA_BITS).ok()?;
+            let key = rsa::PrivateKey::new(&mut Source(rng), RSA_BITS).ok()?;
             let der = key.to_pkcs8_der().ok()?;
             Some(Zeroizing::new(der.as_bytes().to_vec()))
         }
@@ -49,6 +54,32 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<Der> {
         }
     }
 }
+
+/// Our randomness as rsa wants it.
+struct Source<'a>(&'a dyn Rng);
+
+impl TryRng for Source<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Source<'_> {}
 
 /// A private key from elsewhere.
 pub(super) struct Imported {
@@ -231,11 +262,13 @@ fn header(algorithm: SigningAlgorithm, kid: &str, typ: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::infrastructure::random::SystemRng;
 
     #[test]
     fn a_new_key_of_every_algorithm_signs_what_it_verifies() {
         for algorithm in SigningAlgorithm::ALL {
-            let pair = KeyPairInUse::open(*algorithm, &generate(*algorithm).unwrap()).unwrap();
+            let pair =
+                KeyPairInUse::open(*algorithm, &generate(*algorithm, &SystemRng).unwrap()).unwrap();
             let signature = pair.sign(b"message").unwrap();
             assert!(
                 pair.verifier().accepts(b"message", &signature),
@@ -252,7 +285,7 @@ mod tests {
     fn pem_and_jwk_of_every_kind_can_be_imported() {
         let ec = EcKeyPair::generate(EcCurve::P256).unwrap();
         let ed = EdKeyPair::generate(EdCurve::Ed25519).unwrap();
-        let der = generate(SigningAlgorithm::Rs256).unwrap();
+        let der = generate(SigningAlgorithm::Rs256, &SystemRng).unwrap();
         let rsa = RsaKeyPair::from_der(&*der).unwrap();
         for (pem, jwk, algorithm) in [
             (
@@ -302,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_key_is_for_its_own_algorithm_only() {
-        let der = generate(SigningAlgorithm::EdDsa).unwrap();
+        let der = generate(SigningAlgorithm::EdDsa, &SystemRng).unwrap();
         assert!(KeyPairInUse::open(SigningAlgorithm::Es256, &der).is_none());
         assert!(KeyPairInUse::open(SigningAlgorithm::Rs256, &der).is_none());
     }

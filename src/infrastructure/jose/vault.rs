@@ -114,11 +114,20 @@ impl KeyVault {
     async fn make_missing(&self, keys: &[SigningKey], trigger: Trigger) -> Result<(), KeyError> {
         for algorithm in &self.policy.algorithms {
             if self.next(keys, *algorithm, trigger).is_some() {
-                let candidate = make(*algorithm).await?;
+                let candidate = self.make(*algorithm).await?;
                 self.add(&candidate, trigger).await?;
             }
         }
         Ok(())
+    }
+
+    async fn make(&self, algorithm: SigningAlgorithm) -> Result<Candidate, KeyError> {
+        let rng = Arc::clone(&self.rng);
+        let made = tokio::task::spawn_blocking(move || {
+            candidate(algorithm, generate(algorithm, &*rng)?, None)
+        });
+        let made = made.await.ok().flatten();
+        made.ok_or(KeyError::Generation(algorithm))
     }
 
     async fn delete_dead(&self, keys: &[SigningKey]) -> Result<(), KeyError> {
@@ -178,13 +187,6 @@ impl KeyVault {
             dead_at: next.dead_at,
         }
     }
-}
-
-async fn make(algorithm: SigningAlgorithm) -> Result<Candidate, KeyError> {
-    let made =
-        tokio::task::spawn_blocking(move || candidate(algorithm, generate(algorithm)?, None));
-    let made = made.await.ok().flatten();
-    made.ok_or(KeyError::Generation(algorithm))
 }
 
 /// Names the key, by its thumbprint (RFC 7638) if it has no name, and proves that it works.
