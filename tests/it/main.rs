@@ -7,9 +7,9 @@
 )]
 
 mod code_flow;
+mod jose;
 mod layers;
 mod playground;
-mod jose;
 mod sql_store;
 mod state_store;
 mod support;
