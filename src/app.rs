@@ -1,6 +1,11 @@
 //! The composition root: the only file that names both what is inside and what is outside.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::Router;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -9,24 +14,32 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     application::{
         Ports,
-        ports::{Clock, PasswordHasher, Rng, Store, state::StateStore},
+        ports::{Clock, PasswordHasher, Rng, Store, StoreError, state::StateStore},
+        queries::origins::ClientOrigins,
         settings::Settings,
         upkeep,
     },
+    config::{Config, Mode, ServerConfig, StateConfig},
     infrastructure::{
+        clock::SystemClock,
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError},
+        password::{Argon2Hasher, StartError},
+        random::SystemRng,
         sql::{self, SqlOptions, SqlStore},
         state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
     },
     protocol::{jwks::KeyPolicy, refresh::RefreshKey},
     web::{
         Web,
+        guard::{self, Guard, Scheme},
+        health,
         pages::{
             ServerMode,
             playground::{self, PlaygroundClient},
         },
         router,
+        server::{ServeError, Server, ServerOptions, TlsFiles},
     },
 };
 
@@ -35,6 +48,8 @@ use crate::{
 pub struct AppOptions {
     /// `sqlite://…` or `postgres://…`
     pub database_url: SecretString,
+    /// How the database is used.
+    pub sql: SqlOptions,
     /// Where short-lived state lives.
     pub state: StateOptions,
     /// The directory of the key-encryption key and of keys to import.
@@ -75,7 +90,7 @@ pub struct Surroundings {
 pub enum BuildError {
     /// The database cannot be opened.
     #[error("the database cannot be opened")]
-    Database(#[from] crate::application::ports::StoreError),
+    Database(#[from] StoreError),
     /// The schema cannot be brought up to date.
     #[error("the database schema cannot be brought up to date")]
     Migration(#[from] sql::migrate::MigrateError),
@@ -94,6 +109,83 @@ pub enum BuildError {
     /// The playground cannot send requests.
     #[error("the playground's HTTP client cannot be made")]
     Playground(#[from] reqwest::Error),
+    /// Passwords cannot be hashed.
+    #[error("passwords cannot be hashed")]
+    Passwords(#[from] StartError),
+}
+
+impl From<&Config> for AppOptions {
+    fn from(config: &Config) -> Self {
+        let keys = &config.keys;
+        Self {
+            database_url: config.database.url.clone(),
+            sql: sql_options(config),
+            state: match &config.state {
+                StateConfig::Embedded(directory) => StateOptions::Embedded(directory.clone()),
+                StateConfig::Redis(options) => StateOptions::Redis(options.clone()),
+            },
+            keys_directory: keys.directory.clone(),
+            kek_file: keys.kek_file.clone(),
+            key_policy: KeyPolicy {
+                algorithms: keys.algorithms.iter().copied().collect(),
+                rotation: keys.rotation,
+                ..KeyPolicy::default()
+            },
+            settings: config.settings(),
+            mode: match config.mode {
+                Mode::Development => ServerMode::Development,
+                Mode::Production => ServerMode::Production,
+            },
+            playground: None,
+        }
+    }
+}
+
+fn sql_options(config: &Config) -> SqlOptions {
+    let default = SqlOptions::default();
+    SqlOptions {
+        max_connections: config
+            .database
+            .connections
+            .unwrap_or(default.max_connections),
+        ..default
+    }
+}
+
+/// The database alone, as the configuration names it: for what works next to a running server,
+/// which holds its embedded state.
+pub async fn open_sql(config: &Config) -> Result<SqlStore, StoreError> {
+    make_directory_of(&config.database.url)?;
+    sql::connect(config.database.url.expose_secret(), &sql_options(config)).await
+}
+
+/// The signing keys of the configured database, for the command line.
+pub async fn open_keys(config: &Config) -> Result<KeyRing, BuildError> {
+    let options = AppOptions::from(config);
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let store: Arc<dyn Store> = Arc::new(open_database(&options).await?);
+    let kek = Arc::new(open_kek(&options, &*rng)?);
+    let clock = Arc::new(SystemClock);
+    Ok(KeyRing::open(store, kek, clock, rng, options.key_policy).await?)
+}
+
+/// Takes the addresses that the configuration names, and reads the certificate.
+pub fn bind(config: &Config) -> Result<Server, ServeError> {
+    let server = &config.server;
+    let tls = server.tls.as_ref().map(|tls| TlsFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+    });
+    Server::bind(ServerOptions {
+        listen: server.listen,
+        management: match config.mode {
+            Mode::Development => None,
+            Mode::Production => Some(config.management),
+        },
+        tls,
+        max_connections: server.max_connections,
+        shutdown_timeout: server.shutdown_timeout,
+    })
 }
 
 /// A provider, ready to serve.
@@ -105,6 +197,22 @@ pub struct App {
 }
 
 impl App {
+    /// Builds the provider that the configuration describes.
+    pub async fn open(config: &Config) -> Result<Self, BuildError> {
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let passwords = &config.passwords;
+        let surroundings = Surroundings {
+            clock: Arc::new(SystemClock),
+            passwords: Arc::new(Argon2Hasher::start(
+                passwords.cost,
+                passwords.load,
+                rng.clone(),
+            )?),
+            rng,
+        };
+        Self::build(&config.into(), surroundings).await
+    }
+
     /// Opens the stores, brings the schema up to date, makes sure that there are keys.
     pub async fn build(
         options: &AppOptions,
@@ -161,6 +269,44 @@ impl App {
         )
     }
 
+    /// The public routes behind the guard, as the world sees them.
+    pub fn guarded_router(&self, config: &ServerConfig) -> Router {
+        let ports = self.ports();
+        let scheme = if ports.settings.issuer.is_https() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let guard = Guard {
+            scheme,
+            trusted_proxies: config.trusted_proxies.clone(),
+            request_timeout: config.request_timeout,
+            rng: ports.rng.clone(),
+            origins: Arc::new(ClientOrigins::new(ports.store.clone(), ports.clock.clone())),
+        };
+        guard::protect(self.router(), guard)
+    }
+
+    /// Serves until `stop`, and does what has to be done from time to time.
+    pub async fn serve(
+        &self,
+        server: Server,
+        config: &ServerConfig,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
+        let public = self.guarded_router(config);
+        let management = health::router(self.web.clone(), stop.clone());
+        let (ended, ()) = tokio::join!(
+            async {
+                let ended = server.run(public, management, stop.clone()).await;
+                stop.cancel();
+                ended
+            },
+            self.maintain(stop.clone())
+        );
+        ended
+    }
+
     /// The use cases' surroundings, for the command line.
     pub fn ports(&self) -> &Ports {
         &self.web.ports
@@ -188,9 +334,27 @@ fn open_kek(options: &AppOptions, rng: &dyn Rng) -> Result<Kek, KekError> {
 }
 
 async fn open_database(options: &AppOptions) -> Result<SqlStore, BuildError> {
-    let store = sql::connect(options.database_url.expose_secret(), &SqlOptions::default()).await?;
+    make_directory_of(&options.database_url)?;
+    let store = sql::connect(options.database_url.expose_secret(), &options.sql).await?;
     sql::migrate::up(&store).await?;
     Ok(store)
+}
+
+/// Makes the directory of a SQLite file, for this user only.
+fn make_directory_of(url: &SecretString) -> Result<(), StoreError> {
+    let url = url.expose_secret();
+    let file = url
+        .strip_prefix("sqlite://")
+        .and_then(|rest| rest.split('?').next())
+        .filter(|file| !file.is_empty() && !file.contains(":memory:"));
+    let Some(directory) = file.and_then(|file| Path::new(file).parent()) else {
+        return Ok(());
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
 async fn open_state(options: &StateOptions) -> Result<Arc<dyn StateStore>, BuildError> {

@@ -3,7 +3,11 @@
 
 mod completion;
 mod config;
+mod healthcheck;
+mod keys;
+mod migrate;
 mod output;
+mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -59,10 +63,17 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Serve(serve::Serve),
+    /// Look at and change the database schema
+    #[command(subcommand)]
+    Migrate(migrate::MigrateVerb),
     /// Write, check and explain the configuration
     #[command(subcommand)]
     Config(config::ConfigVerb),
-    /// Print a completion script for a shell
+    /// List, rotate and import signing keys
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
+    Healthcheck(healthcheck::Healthcheck),
     Completion(completion::Completion),
     /// Print the version
     Version,
@@ -71,7 +82,14 @@ enum Verb {
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(CliError::failed(format!("cannot start: {error}"))),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -80,14 +98,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), CliError> {
+async fn run(cli: Cli) -> Result<(), CliError> {
+    let global = &cli.global;
     match cli.verb {
-        Verb::Config(verb) => config::run(&cli.global, verb),
+        Verb::Serve(serve) => serve.run(global).await,
+        Verb::Migrate(verb) => migrate::run(global, verb).await,
+        Verb::Config(verb) => config::run(global, verb),
+        Verb::Keys(verb) => keys::run(global, verb).await,
+        Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),
         Verb::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let json = serde_json::json!({ "version": version });
-            cli.global.output().print(&json, version)
+            global.output().print(&json, version)
         }
     }
 }

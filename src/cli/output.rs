@@ -9,7 +9,10 @@ use std::{
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::config::ConfigError;
+use crate::{
+    app::BuildError, application::ports::StoreError, config::ConfigError,
+    infrastructure::sql::migrate::MigrateError, web::server::ServeError,
+};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -116,4 +119,57 @@ impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::usage(error.to_string()).hint("every setting: countersign config reference")
     }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        let message = chain(&error);
+        match error {
+            BuildError::Database(_) | BuildError::Migration(_) | BuildError::State(_) => {
+                Self::unavailable(message)
+            }
+            BuildError::KeyEncryptionKey(_)
+            | BuildError::Keys(_)
+            | BuildError::Metadata(_)
+            | BuildError::Passwords(_)
+            | BuildError::Playground(_) => Self::failed(message),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        BuildError::from(error).into()
+    }
+}
+
+impl From<MigrateError> for CliError {
+    fn from(error: MigrateError) -> Self {
+        BuildError::from(error).into()
+    }
+}
+
+impl From<ServeError> for CliError {
+    fn from(error: ServeError) -> Self {
+        let message = chain(&error);
+        match error {
+            ServeError::Bind { .. } => Self::unavailable(message),
+            ServeError::Tls { .. } | ServeError::Failed(_) => Self::failed(message),
+        }
+    }
+}
+
+/// An error with what caused it, once each.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = error.source();
+    }
+    message
 }

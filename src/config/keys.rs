@@ -159,5 +159,5 @@ keys! {
     "passwords.deadline": Duration = "\"2s\"", "How long a request waits before 503.";
 
     "log.format": Text = "\"json\"", "`json` or `compact`.";
-    "log.filter": Text = "\"info\"", "What is logged: levels by module, such as `info,countersign=debug`.";
+    "log.filter": Text = "\"warn,countersign=info\"", "What is logged: levels by module, such as `info,countersign=debug`.";
 }

@@ -128,6 +128,7 @@ impl TestApp {
         change(&mut settings);
         let options = AppOptions {
             database_url: database.url().to_owned().into(),
+            sql: countersign::infrastructure::sql::SqlOptions::default(),
             state,
             keys_directory: folder.path().join("keys"),
             kek_file: None,

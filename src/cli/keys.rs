@@ -1,0 +1,91 @@
+//! `keys`: the signing keys.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{CliError, Global};
+use crate::{
+    app,
+    application::ports::Clock as _,
+    domain::key::SigningKey,
+    infrastructure::clock::SystemClock,
+    protocol::jwks::{Phase, phase},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysVerb {
+    /// List the signing keys with their phases
+    List,
+    /// Begin the rotation of every key now
+    ///
+    /// The new keys are published at once and sign as soon as everybody can know them.
+    Rotate,
+    /// Take a private key (PEM or JWK) in as the next one to sign
+    ///
+    /// Example: countersign keys import key.pem
+    Import {
+        /// The file; nobody but you may read it
+        file: PathBuf,
+    },
+}
+
+pub(super) async fn run(global: &Global, verb: KeysVerb) -> Result<(), CliError> {
+    let config = global.load()?;
+    let ring = app::open_keys(&config).await?;
+    match verb {
+        KeysVerb::List => {}
+        KeysVerb::Rotate => ring.rotate_now().await.map_err(app::BuildError::from)?,
+        KeysVerb::Import { file } => {
+            let text = read_private(&file)?;
+            ring.import(&text).await.map_err(app::BuildError::from)?;
+        }
+    }
+    list(global, &ring.keys())
+}
+
+fn list(global: &Global, keys: &[SigningKey]) -> Result<(), CliError> {
+    let now = SystemClock.now();
+    let word = |key| match phase(key, now) {
+        Phase::Published => "published",
+        Phase::Active => "active",
+        Phase::Retiring => "retiring",
+        Phase::Dead => "dead",
+    };
+    let lines: Vec<_> = keys
+        .iter()
+        .map(|key| format!("{:6} {:10} {}", key.algorithm.as_str(), word(key), key.kid))
+        .collect();
+    let json: Vec<Value> = keys
+        .iter()
+        .map(|key| {
+            json!({
+                "kid": key.kid,
+                "algorithm": key.algorithm,
+                "phase": word(key),
+                "published_at": key.published_at,
+                "active_at": key.active_at,
+                "retires_at": key.retires_at,
+                "dead_at": key.dead_at,
+            })
+        })
+        .collect();
+    global.output().print(&json.into(), lines.join("\n"))
+}
+
+/// A private key that others can read is no longer private.
+fn read_private(file: &PathBuf) -> Result<String, CliError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let failed = |error: std::io::Error| {
+        CliError::failed(format!("cannot read {}: {error}", file.display()))
+    };
+    let metadata = std::fs::metadata(file).map_err(failed)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(
+            CliError::failed(format!("others can read {}", file.display()))
+                .hint(format!("chmod 600 {}", file.display())),
+        );
+    }
+    std::fs::read_to_string(file).map_err(failed)
+}
