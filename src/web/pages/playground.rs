@@ -95,8 +95,9 @@ async fn page(State(web): State<Arc<Web>>, Extension(playground): Shelf, parts: 
     };
     let mut visit = shared.lock().await;
     if let Some(state) = context::query(&parts.uri).get("state") {
+        let before = visit.steps.count();
         calls::signed_out(&mut visit, state);
-        return answer::see_other(PATH);
+        return news(before);
     }
     show(&web, &visit)
 }
@@ -108,7 +109,7 @@ fn show(web: &Web, visit: &Visit) -> Response {
     } else {
         vec![PlaygroundAction::Start]
     };
-    if !visit.steps.is_empty() {
+    if visit.steps.count() > 0 {
         actions.push(PlaygroundAction::StartOver);
     }
     let page = PlaygroundPage {
@@ -160,8 +161,9 @@ async fn callback(
     };
     address.set_query(parts.uri.query());
     let mut visit = shared.lock().await;
+    let before = visit.steps.count();
     match playground.party(&web, &mut visit).callback(&address).await {
-        Ok(()) => answer::see_other(PATH),
+        Ok(()) => news(before),
         Err(Stale) => stale(),
     }
 }
@@ -175,11 +177,13 @@ async fn userinfo(
     if let Some(refusal) = refuse_cross_site(&web, &parts) {
         return refusal;
     }
-    if let Some(shared) = playground.find(&web, &parts) {
-        let mut visit = shared.lock().await;
-        playground.party(&web, &mut visit).userinfo().await;
-    }
-    answer::see_other(PATH)
+    let Some(shared) = playground.find(&web, &parts) else {
+        return answer::see_other(PATH);
+    };
+    let mut visit = shared.lock().await;
+    let before = visit.steps.count();
+    playground.party(&web, &mut visit).userinfo().await;
+    news(before)
 }
 
 /// POST: asks the introspection endpoint.
@@ -191,11 +195,13 @@ async fn introspect(
     if let Some(refusal) = refuse_cross_site(&web, &parts) {
         return refusal;
     }
-    if let Some(shared) = playground.find(&web, &parts) {
-        let mut visit = shared.lock().await;
-        playground.party(&web, &mut visit).introspect().await;
-    }
-    answer::see_other(PATH)
+    let Some(shared) = playground.find(&web, &parts) else {
+        return answer::see_other(PATH);
+    };
+    let mut visit = shared.lock().await;
+    let before = visit.steps.count();
+    playground.party(&web, &mut visit).introspect().await;
+    news(before)
 }
 
 /// POST: uses the refresh token.
@@ -207,11 +213,13 @@ async fn refresh(
     if let Some(refusal) = refuse_cross_site(&web, &parts) {
         return refusal;
     }
-    if let Some(shared) = playground.find(&web, &parts) {
-        let mut visit = shared.lock().await;
-        playground.party(&web, &mut visit).refresh().await;
-    }
-    answer::see_other(PATH)
+    let Some(shared) = playground.find(&web, &parts) else {
+        return answer::see_other(PATH);
+    };
+    let mut visit = shared.lock().await;
+    let before = visit.steps.count();
+    playground.party(&web, &mut visit).refresh().await;
+    news(before)
 }
 
 /// POST: sends the browser to the server to sign out.
@@ -248,6 +256,11 @@ async fn start_over(
 fn refuse_cross_site(web: &Web, parts: &Parts) -> Option<Response> {
     let is_ours = context::is_same_origin(&parts.headers, &web.ports.settings.issuer.origin());
     (!is_ours).then(|| respond::error(ErrorCause::CrossSitePost, context::trace(parts)))
+}
+
+/// Back to the page, where it shows the first step after these.
+fn news(before: usize) -> Response {
+    answer::see_other(&format!("{PATH}#step-{}", before + 1))
 }
 
 /// To the server, or back to the page that says why not.

@@ -100,9 +100,9 @@ impl Kind {
 pub(super) struct Steps(Vec<(Kind, Step)>);
 
 impl Steps {
-    /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Adds what happened: the message exchanged, if any, and the parts, or why it failed.
