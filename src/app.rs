@@ -85,6 +85,20 @@ pub struct Surroundings {
     pub passwords: Arc<dyn PasswordHasher>,
 }
 
+impl Surroundings {
+    /// Those of the world.
+    pub fn of(config: &Config) -> Result<Self, StartError> {
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let passwords = &config.passwords;
+        let passwords = Argon2Hasher::start(passwords.cost, passwords.load, rng.clone())?;
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            rng,
+            passwords: Arc::new(passwords),
+        })
+    }
+}
+
 /// Why a provider could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -199,18 +213,7 @@ pub struct App {
 impl App {
     /// Builds the provider that the configuration describes.
     pub async fn open(config: &Config) -> Result<Self, BuildError> {
-        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-        let passwords = &config.passwords;
-        let surroundings = Surroundings {
-            clock: Arc::new(SystemClock),
-            passwords: Arc::new(Argon2Hasher::start(
-                passwords.cost,
-                passwords.load,
-                rng.clone(),
-            )?),
-            rng,
-        };
-        Self::build(&config.into(), surroundings).await
+        Self::build(&config.into(), Surroundings::of(config)?).await
     }
 
     /// Opens the stores, brings the schema up to date, makes sure that there are keys.

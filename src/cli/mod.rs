@@ -1,13 +1,19 @@
 //! The command line: each verb in a file of its own. Results go to standard output, errors and
 //! hints to standard error, and the exit code says what kind of error it was.
 
+mod client;
 mod completion;
 mod config;
+mod dev;
 mod healthcheck;
 mod keys;
 mod migrate;
 mod output;
+mod registrar;
+mod resource;
+mod role;
 mod serve;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -63,6 +69,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Dev(dev::Dev),
     Serve(serve::Serve),
     /// Look at and change the database schema
     #[command(subcommand)]
@@ -70,6 +77,18 @@ enum Verb {
     /// Write, check and explain the configuration
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Make and change accounts
+    #[command(subcommand)]
+    User(user::UserVerb),
+    /// Make roles and decide what they allow
+    #[command(subcommand)]
+    Role(role::RoleVerb),
+    /// Register applications that ask for tokens
+    #[command(subcommand)]
+    Client(client::ClientVerb),
+    /// Register the APIs that tokens are for
+    #[command(subcommand)]
+    Resource(resource::ResourceVerb),
     /// List, rotate and import signing keys
     #[command(subcommand)]
     Keys(keys::KeysVerb),
@@ -101,9 +120,14 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), CliError> {
     let global = &cli.global;
     match cli.verb {
+        Verb::Dev(dev) => dev.run(global).await,
         Verb::Serve(serve) => serve.run(global).await,
         Verb::Migrate(verb) => migrate::run(global, verb).await,
         Verb::Config(verb) => config::run(global, verb),
+        Verb::User(verb) => user::run(global, verb).await,
+        Verb::Role(verb) => role::run(global, verb).await,
+        Verb::Client(verb) => client::run(global, verb).await,
+        Verb::Resource(verb) => resource::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),

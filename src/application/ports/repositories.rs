@@ -109,6 +109,9 @@ pub trait Clients {
     /// The resource server with this indicator.
     async fn resource_server(&self, identifier: &str)
     -> Result<Option<ResourceServer>, StoreError>;
+
+    /// All resource servers in the order of their indicators.
+    async fn resource_servers(&self) -> Result<Vec<ResourceServer>, StoreError>;
 }
 
 /// Clients and resource servers, changing.

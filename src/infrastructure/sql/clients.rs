@@ -53,6 +53,15 @@ impl<C: ConnectionTrait + Send> Clients for Sql<C> {
             .await;
         self.checked(row)?.map(to_resource_server).transpose()
     }
+
+    async fn resource_servers(&self) -> Result<Vec<ResourceServer>, StoreError> {
+        let rows = resource_server::Entity::find()
+            .order_by_asc(resource_server::COLUMN.identifier)
+            .all(&self.connection)
+            .await;
+        let rows = self.checked(rows)?;
+        rows.into_iter().map(to_resource_server).collect()
+    }
 }
 
 #[async_trait]

@@ -1,0 +1,122 @@
+//! What the operator's verbs work on: the database alone, so that they work next to a running server.
+
+use std::{
+    io::{self, Read as _},
+    sync::Arc,
+};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{CliError, Global};
+use crate::{
+    app::{self, BuildError, Surroundings},
+    application::{
+        Ports,
+        ports::HashError,
+        registrar::{Registrar, RegistrarError},
+    },
+    config::Config,
+    infrastructure::{jose::validate_client_jwks, sql::migrate},
+};
+
+/// Opens the database that the configuration names.
+pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliError> {
+    let config = global.load()?;
+    let store = app::open_sql(&config).await?;
+    if !migrate::pending(&store).await?.is_empty() {
+        return Err(CliError::failed("the database schema is not up to date")
+            .hint("run first: countersign migrate up"));
+    }
+    let Surroundings {
+        clock,
+        rng,
+        passwords,
+    } = Surroundings::of(&config).map_err(BuildError::from)?;
+    let store = Arc::new(store);
+    let registrar = Registrar {
+        store,
+        passwords,
+        clock,
+        rng,
+        check_jwks,
+    };
+    Ok((registrar, config))
+}
+
+/// The same on the stores of a provider in this process.
+pub(super) fn of(ports: &Ports) -> Registrar {
+    Registrar {
+        store: ports.store.clone(),
+        passwords: ports.passwords.clone(),
+        clock: ports.clock.clone(),
+        rng: ports.rng.clone(),
+        check_jwks,
+    }
+}
+
+fn check_jwks(jwks: &Value) -> Result<(), String> {
+    validate_client_jwks(jwks).map_err(|error| error.to_string())
+}
+
+/// A secret on standard input: everything up to the end, without the last line break.
+pub(super) fn secret_from_stdin() -> Result<SecretString, CliError> {
+    const MOST: u64 = 64 * 1024;
+    let mut text = String::new();
+    io::stdin()
+        .take(MOST)
+        .read_to_string(&mut text)
+        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    Ok(SecretString::from(secret))
+}
+
+/// A new password, typed twice without an echo.
+pub(super) fn ask_password() -> Result<SecretString, CliError> {
+    let ask = |prompt| {
+        rpassword::prompt_password(prompt).map_err(|error| {
+            CliError::usage(format!("cannot ask for a password: {error}"))
+                .hint("where there is no terminal, use --password-stdin")
+        })
+    };
+    let password = ask("New password: ")?;
+    if ask("Once more: ")? != password {
+        return Err(CliError::usage("the passwords differ"));
+    }
+    Ok(SecretString::from(password))
+}
+
+/// How a verb gets a password.
+#[derive(Debug, clap::Args)]
+pub(super) struct PasswordSource {
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl PasswordSource {
+    pub(super) fn read(&self) -> Result<SecretString, CliError> {
+        if self.password_stdin {
+            secret_from_stdin()
+        } else {
+            ask_password()
+        }
+    }
+}
+
+impl From<RegistrarError> for CliError {
+    fn from(error: RegistrarError) -> Self {
+        let text = error.to_string();
+        match error {
+            RegistrarError::Invalid { .. } => Self::usage(text),
+            RegistrarError::NotFound(what, _) => {
+                Self::not_found(text).hint(format!("see what there is: countersign {what} list"))
+            }
+            RegistrarError::Exists(_) => Self::exists(text).hint("choose another name"),
+            RegistrarError::Store(error) => error.into(),
+            RegistrarError::Hash(HashError::Corrupt) => Self::failed(text),
+            RegistrarError::Hash(HashError::Busy) => Self::unavailable(text),
+        }
+    }
+}

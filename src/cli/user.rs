@@ -1,0 +1,254 @@
+//! `user`: accounts.
+
+use std::collections::BTreeSet;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{
+    CliError, Global,
+    registrar::{self, PasswordSource},
+};
+use crate::{
+    application::{
+        commands::{
+            assign_role::{Assignment, assign_role},
+            change_user::{set_password, set_user_status},
+            register_user::{EmailProof, RegisterUser, register_user},
+        },
+        ports::Page,
+        registrar::{Registrar, RegistrarError},
+    },
+    domain::{
+        role::Authority,
+        user::{Profile, User, UserStatus, canonical_login_name},
+    },
+};
+
+/// Users read at once.
+const PAGE: u64 = 500;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserVerb {
+    /// Make an account
+    ///
+    /// Asks for the password. Example:
+    /// countersign user add alice --email alice@example.com --given-name Alice --role admin
+    Add(AddUser),
+    /// List all accounts
+    List,
+    /// Show one account with its roles and permissions
+    Show {
+        /// Username or email address
+        user: String,
+    },
+    /// Set a password; ends all sessions and tokens of the user
+    SetPassword {
+        /// Username or email address
+        user: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Lock a user out; ends all sessions and tokens
+    Disable {
+        /// Username or email address
+        user: String,
+    },
+    /// Let a user in again
+    Enable {
+        /// Username or email address
+        user: String,
+    },
+    /// Show, give or take roles
+    ///
+    /// Example: countersign user roles alice --add editor --remove viewer
+    Roles {
+        /// Username or email address
+        user: String,
+        /// Give this role; may be repeated
+        #[arg(long, value_name = "ROLE")]
+        add: Vec<String>,
+        /// Take this role away; may be repeated
+        #[arg(long, value_name = "ROLE")]
+        remove: Vec<String>,
+    },
+}
+
+/// What `user add` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct AddUser {
+    /// The name to log in with
+    username: String,
+    /// The email address; the user can log in with it too
+    #[arg(long)]
+    email: Option<String>,
+    /// Vouch for the address: `email_verified` is true
+    #[arg(long, requires = "email")]
+    email_verified: bool,
+    /// `given_name`
+    #[arg(long)]
+    given_name: Option<String>,
+    /// `family_name`
+    #[arg(long)]
+    family_name: Option<String>,
+    /// `name`, where it is not given and family name together
+    #[arg(long)]
+    name: Option<String>,
+    /// `phone_number`, such as +49301234567
+    #[arg(long)]
+    phone_number: Option<String>,
+    /// A role to give; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
+    /// Set no password yet: the user cannot log in
+    #[arg(long, conflicts_with = "password_stdin")]
+    no_password: bool,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+pub(super) async fn run(global: &Global, verb: UserVerb) -> Result<(), CliError> {
+    let (registrar, _) = registrar::open(global).await?;
+    match verb {
+        UserVerb::Add(add) => self::add(global, &registrar, add).await,
+        UserVerb::List => list(global, &registrar).await,
+        UserVerb::Show { user } => show(global, &registrar, &user).await,
+        UserVerb::SetPassword { user, password } => {
+            let password = password.read()?;
+            let user = set_password(&registrar, &user, &password).await?;
+            done(global, &user, "has a new password")
+        }
+        UserVerb::Disable { user } => {
+            let user = set_user_status(&registrar, &user, UserStatus::Inactive).await?;
+            done(global, &user, "is locked out")
+        }
+        UserVerb::Enable { user } => {
+            let user = set_user_status(&registrar, &user, UserStatus::Active).await?;
+            done(global, &user, "can log in")
+        }
+        UserVerb::Roles { user, add, remove } => {
+            for role in &add {
+                assign_role(&registrar, &user, role, Assignment::Give).await?;
+            }
+            for role in &remove {
+                assign_role(&registrar, &user, role, Assignment::Take).await?;
+            }
+            show(global, &registrar, &user).await
+        }
+    }
+}
+
+async fn add(global: &Global, registrar: &Registrar, add: AddUser) -> Result<(), CliError> {
+    // A role that does not exist is found before the account is made.
+    for role in &add.role {
+        let found = registrar.store.reader().role_by_name(role).await;
+        if found.map_err(RegistrarError::from)?.is_none() {
+            return Err(RegistrarError::NotFound("role", role.clone()).into());
+        }
+    }
+    let password = match add.no_password {
+        true => None,
+        false => Some(add.password.read()?),
+    };
+    let proof = match add.email_verified {
+        true => EmailProof::Verified,
+        false => EmailProof::Unverified,
+    };
+    let command = RegisterUser {
+        username: add.username,
+        email: add.email.map(|email| (email, proof)),
+        profile: Profile {
+            first_name: add.given_name,
+            last_name: add.family_name,
+            full_name: add.name,
+            phone_number: add.phone_number,
+            ..Profile::default()
+        },
+        password,
+    };
+    let user = register_user(registrar, command).await?;
+    for role in &add.role {
+        assign_role(registrar, user.username.as_str(), role, Assignment::Give).await?;
+    }
+    done(global, &user, "is registered")
+}
+
+fn done(global: &Global, user: &User, what: &str) -> Result<(), CliError> {
+    let text = format!("{} ({}) {what}", user.username, user.id);
+    global.output().print(&json(user), text)
+}
+
+fn json(user: &User) -> Value {
+    json!(user)
+}
+
+async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {
+    let mut all: Vec<User> = Vec::new();
+    loop {
+        let page = Page {
+            after: all.last().map(|user| user.username.as_str().to_owned()),
+            limit: PAGE,
+        };
+        let users = registrar.store.reader().users(&page).await;
+        let users = users.map_err(RegistrarError::from)?;
+        if users.is_empty() {
+            break;
+        }
+        all.extend(users);
+    }
+    let line = |user: &User| {
+        let status = match user.status {
+            UserStatus::Active => "active",
+            UserStatus::Inactive => "inactive",
+        };
+        let email = user.email.as_ref().map_or("", |email| email.as_str());
+        format!("{:24} {status:9} {} {email}", user.username.as_str(), user.id)
+    };
+    let lines: Vec<_> = all.iter().map(line).collect();
+    global.output().print(&json!(all), lines.join("\n"))
+}
+
+async fn show(global: &Global, registrar: &Registrar, name: &str) -> Result<(), CliError> {
+    let not_found = || RegistrarError::NotFound("user", name.to_owned());
+    let canonical = canonical_login_name(name).map_err(|_| not_found())?;
+    let reader = registrar.store.reader();
+    let found = reader.user_by_login(&canonical).await;
+    let (user, hash) = found.map_err(RegistrarError::from)?.ok_or_else(not_found)?;
+    let authority = reader.authority(&user.id).await;
+    let authority = authority.map_err(RegistrarError::from)?;
+    let mut json = json(&user);
+    if let Some(members) = json.as_object_mut() {
+        members.insert("roles".into(), json!(authority.roles));
+        members.insert("groups".into(), json!(authority.groups));
+        members.insert("permissions".into(), json!(authority.permissions));
+        members.insert("has_password".into(), json!(hash.is_some()));
+    }
+    global.output().print(&json, describe(&user, &authority))
+}
+
+fn describe(user: &User, authority: &Authority) -> String {
+    let list = |values: &BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(" ");
+    let permissions = authority.permissions.iter().map(|p| match &p.resource {
+        Some(resource) => format!("{} at {resource}", p.name),
+        None => p.name.clone(),
+    });
+    let status = match user.status {
+        UserStatus::Active => "active",
+        UserStatus::Inactive => "inactive",
+    };
+    [
+        ("username", user.username.to_string()),
+        ("sub", user.id.to_string()),
+        ("status", status.to_owned()),
+        (
+            "email",
+            user.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ),
+        ("name", user.full_name().unwrap_or_default()),
+        ("roles", list(&authority.roles)),
+        ("groups", list(&authority.groups)),
+        ("permissions", permissions.collect::<Vec<_>>().join(", ")),
+    ]
+    .map(|(name, value)| format!("{name:12} {value}"))
+    .join("\n")
+}
