@@ -154,7 +154,11 @@ async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {
             ClientStatus::Inactive => "inactive",
         };
         let kind = client.kind.as_str();
-        format!("{:36} {kind:8} {status:9} {}", client.id.as_str(), client.name)
+        format!(
+            "{:36} {kind:8} {status:9} {}",
+            client.id.as_str(),
+            client.name
+        )
     };
     let lines: Vec<_> = all.iter().map(line).collect();
     let json: Vec<_> = all.iter().map(metadata).collect();

@@ -6,12 +6,7 @@ use serde_json::json;
 use super::{CliError, Global, registrar};
 use crate::{
     application::{commands::register_resource::register_resource, registrar::RegistrarError},
-    domain::{
-        client::AccessTokenFormat,
-        id::ClientId,
-        resource::ResourceServer,
-        scope::Scope,
-    },
+    domain::{client::AccessTokenFormat, id::ClientId, resource::ResourceServer, scope::Scope},
 };
 
 #[derive(Debug, Subcommand)]

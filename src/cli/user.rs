@@ -202,7 +202,11 @@ async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {
             UserStatus::Inactive => "inactive",
         };
         let email = user.email.as_ref().map_or("", |email| email.as_str());
-        format!("{:24} {status:9} {} {email}", user.username.as_str(), user.id)
+        format!(
+            "{:24} {status:9} {} {email}",
+            user.username.as_str(),
+            user.id
+        )
     };
     let lines: Vec<_> = all.iter().map(line).collect();
     global.output().print(&json!(all), lines.join("\n"))
@@ -242,7 +246,10 @@ fn describe(user: &User, authority: &Authority) -> String {
         ("status", status.to_owned()),
         (
             "email",
-            user.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+            user.email
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         ),
         ("name", user.full_name().unwrap_or_default()),
         ("roles", list(&authority.roles)),

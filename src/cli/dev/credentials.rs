@@ -30,10 +30,7 @@ pub(super) enum Freshness {
 impl Credentials {
     /// Those of an earlier start; else new ones, written before anything is registered with them,
     /// so that a start that is cut short can be repeated.
-    pub(super) fn load_or_make(
-        data: &Path,
-        rng: &dyn Rng,
-    ) -> Result<(Self, Freshness), CliError> {
+    pub(super) fn load_or_make(data: &Path, rng: &dyn Rng) -> Result<(Self, Freshness), CliError> {
         let file = data.join(FILE);
         let failed = |error: &dyn std::fmt::Display| {
             CliError::failed(format!("cannot use {}: {error}", file.display()))

@@ -34,7 +34,8 @@ pub(super) const USERNAME: &str = "demo";
 /// The playground's `client_id`.
 pub(super) const PLAYGROUND: &str = "playground";
 const ROLE: &str = "demo-editor";
-const SCOPE: &str = "openid profile email address phone offline_access roles permissions api:read api:write";
+const SCOPE: &str =
+    "openid profile email address phone offline_access roles permissions api:read api:write";
 const SERVICE_SCOPE: &str = "api:read api:write";
 
 /// Makes what is missing.
