@@ -7,9 +7,14 @@
 )]
 
 mod code_flow;
+mod discovery;
+mod introspection;
 mod jose;
 mod layers;
+mod login_pages;
+mod logout;
 mod playground;
 mod sql_store;
 mod state_store;
 mod support;
+mod userinfo;

@@ -1,0 +1,261 @@
+//! Login, consent and session: security.md G, over HTTP.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use countersign::domain::client::ConsentPolicy;
+
+use super::support::app::{
+    Browser, CALLBACK, ISSUER, PASSWORD, TestApp, authorize_uri, USERNAME, encode, hidden_fields, on_both, start,
+};
+
+const SESSION: &str = "__Host-countersign";
+
+/// A browser at the login page of a fresh request, and that page.
+async fn login_page<'a>(app: &'a TestApp, extra: &[(&str, &str)]) -> (Browser<'a>, String) {
+    let mut browser = Browser::new(app);
+    let location = browser.authorize("web", extra).await.location().to_owned();
+    let page = browser.get(&location).await;
+    assert_eq!(page.status, StatusCode::OK);
+    (browser, page.body)
+}
+
+fn with<'a>(
+    fields: &'a [(String, String)],
+    more: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    fields
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .chain(more.iter().copied())
+        .collect()
+}
+
+on_both! {
+    async fn c138_a_session_known_before_the_login_is_worthless(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[]).await;
+        let before = browser.cookies[SESSION].clone();
+        let answer = browser.authorize("web", &[("prompt", "login")]).await;
+        browser.finish(answer).await;
+        assert_ne!(browser.cookies[SESSION], before);
+        let mut thief = Browser::new(&app);
+        thief.cookies.insert(SESSION.into(), before);
+        let answer = thief.authorize("web", &[("prompt", "none")]).await;
+        answer.assert_redirected_error("login_required");
+        let mut fixed = Browser::new(&app);
+        fixed.cookies.insert(SESSION.into(), "AAAAAAAAAAAAAAAAAAAAAA".into());
+        fixed.code("web", &[]).await;
+        assert_ne!(fixed.cookies[SESSION], "AAAAAAAAAAAAAAAAAAAAAA");
+    }
+
+    async fn c139_forms_posted_from_another_site_do_nothing(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let fields = hidden_fields(&page);
+        let login = with(&fields, &[("username", USERNAME), ("password", PASSWORD)]);
+        for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
+            let request = Request::post("/login")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(name, value)
+                .body(Body::from(encode(&login)))
+                .unwrap();
+            browser.send(request).await.assert_page(403);
+        }
+        let without_token: Vec<_> = login.iter().filter(|(name, _)| *name != "csrf").copied().collect();
+        browser.post("/login", &without_token).await.assert_page(403);
+        assert!(!browser.cookies.contains_key(SESSION));
+        assert!(!app.events().await.contains(&"login.succeeded"));
+    }
+
+    async fn c032_a_login_that_another_browser_began_cannot_be_finished(app: TestApp) {
+        let (_, page) = login_page(&app, &[]).await;
+        let mut victim = Browser::new(&app);
+        let fields = hidden_fields(&page);
+        let answer = victim.post("/login", &with(&fields, &[("username", USERNAME), ("password", PASSWORD)])).await;
+        answer.assert_page(403);
+        let id = &fields.iter().find(|(name, _)| name == "interaction").unwrap().1;
+        victim.get(&format!("/login?interaction={id}")).await.assert_page(403);
+        victim.get(&format!("/oauth2/authorize/resume?interaction={id}")).await.assert_page(403);
+    }
+
+    async fn c037_consent_to_anothers_request_grants_nothing(app: TestApp) {
+        let mut attacker = Browser::new(&app);
+        attacker.code("web", &[]).await;
+        let location = attacker.authorize("web", &[("prompt", "consent")]).await.location().to_owned();
+        let page = attacker.get(&location).await.body;
+        let mut victim = Browser::new(&app);
+        victim.code("other", &[]).await;
+        let fields = hidden_fields(&page);
+        victim.post("/consent", &with(&fields, &[("decision", "approve")])).await.assert_page(403);
+    }
+
+    async fn c038_every_redirect_after_a_form_is_a_303(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert!(answer.location().starts_with("/oauth2/authorize/resume?interaction="));
+    }
+
+    async fn c141_refusals_look_the_same_whatever_was_wrong(app: TestApp) {
+        let mut bodies = Vec::new();
+        for (username, password) in [(USERNAME, "wrong"), ("nobody", "wrong"), ("ALICE", "wrong")] {
+            let (mut browser, page) = login_page(&app, &[]).await;
+            let answer = browser.log_in(&page, username, password).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+            let fields = hidden_fields(&answer.body);
+            let body = fields.iter().fold(answer.body, |body, (_, value)| body.replace(value, ""));
+            bodies.push(body.replace(&format!("value=\"{username}\""), "value=\"\""));
+        }
+        app.change_user(|user| user.deactivate(start())).await;
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
+        let fields = hidden_fields(&answer.body);
+        let body = fields.iter().fold(answer.body, |body, (_, value)| body.replace(value, ""));
+        bodies.push(body.replace(&format!("value=\"{USERNAME}\""), "value=\"\""));
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:#?}");
+        assert!(!app.events().await.contains(&"login.succeeded"));
+    }
+
+    async fn c144_case_and_unicode_forms_share_one_bucket(app: TestApp) {
+        let spellings = ["alice", "ALICE", "Alice", "ａｌｉｃｅ", " alice "];
+        for attempt in 0..10 {
+            let (mut browser, page) = login_page(&app, &[]).await;
+            let answer = browser.log_in(&page, spellings[attempt % spellings.len()], "wrong").await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{attempt}");
+        }
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let answer = browser.log_in(&page, "aLiCe", PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right password");
+        assert!(!answer.header("retry-after").is_empty());
+        assert!(app.events().await.contains(&"login.throttled"));
+    }
+
+    async fn c148_a_huge_password_is_refused_before_any_hashing(app: TestApp) {
+        for length in [1025, 4096] {
+            let (mut browser, page) = login_page(&app, &[]).await;
+            let answer = browser.log_in(&page, USERNAME, &"x".repeat(length)).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{length}");
+        }
+        assert!(!app.events().await.contains(&"login.failed"));
+    }
+
+    async fn c155_hostile_text_is_inert_on_every_page(app: TestApp) {
+        let script = "\"><script>alert(1)</script>";
+        let (mut browser, page) = login_page(&app, &[("login_hint", script), ("ui_locales", script), ("state", script)]).await;
+        assert!(!page.contains("<script>alert"), "{page}");
+        let refused = browser.log_in(&page, script, "wrong").await;
+        assert!(!refused.body.contains("<script>alert"), "{}", refused.body);
+        app.change_client("web", |client| {
+            client.name = script.into();
+            client.consent = ConsentPolicy::Always;
+            client.links.policy = Some("javascript:alert(1)".into());
+        }).await;
+        let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
+        let answer = browser.get(answer.location()).await;
+        let consent = browser.get(answer.location()).await;
+        assert!(consent.body.contains("id=\"approve\""));
+        assert!(!consent.body.contains("<script>alert") && !consent.body.contains("javascript:"), "{}", consent.body);
+    }
+
+    async fn c165_pages_are_neither_stored_nor_framed_and_run_no_foreign_script(app: TestApp) {
+        let (mut browser, _) = login_page(&app, &[]).await;
+        let location = browser.authorize("web", &[]).await.location().to_owned();
+        let page = browser.get(&location).await;
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.header("x-frame-options"), "DENY");
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+
+    async fn declining_consent_is_access_denied_and_nothing_is_remembered(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
+        let answer = browser.get(answer.location()).await;
+        let consent = browser.get(answer.location()).await.body;
+        let fields = hidden_fields(&consent);
+        let answer = browser.post("/consent", &with(&fields, &[("decision", "cancel")])).await;
+        answer.assert_redirected_error("access_denied");
+        assert_eq!(answer.location_param("state").as_deref(), Some("the-state"));
+        browser.authorize("web", &[("prompt", "none")]).await.assert_redirected_error("consent_required");
+        browser.post("/consent", &with(&fields, &[("decision", "approve")])).await.assert_page(403);
+        assert!(app.events().await.contains(&"consent.denied"));
+    }
+
+    async fn consent_is_remembered_per_client_and_scope(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[("scope", "openid email")]).await;
+        let narrower = browser.authorize("web", &[("scope", "openid"), ("prompt", "none")]).await;
+        assert!(narrower.location_param("code").is_some());
+        browser.authorize("web", &[("scope", "openid phone"), ("prompt", "none")]).await.assert_redirected_error("consent_required");
+        browser.authorize("other", &[("prompt", "none")]).await.assert_redirected_error("consent_required");
+    }
+
+    async fn a_browser_session_ends_by_idleness_and_by_age(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[]).await;
+        app.clock.advance(Duration::from_hours(7));
+        assert!(browser.authorize("web", &[("prompt", "none")]).await.location_param("code").is_some());
+        app.clock.advance(Duration::from_hours(4));
+        assert!(browser.authorize("web", &[("prompt", "none")]).await.location_param("code").is_some());
+        app.clock.advance(Duration::from_hours(1));
+        browser.authorize("web", &[("prompt", "none")]).await.assert_redirected_error("login_required");
+        let mut idle = Browser::new(&app);
+        idle.code("web", &[]).await;
+        app.clock.advance(Duration::from_hours(8));
+        idle.authorize("web", &[("prompt", "none")]).await.assert_redirected_error("login_required");
+    }
+
+    async fn a_remembered_session_lasts_thirty_days(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let fields = hidden_fields(&page);
+        let fields = with(&fields, &[("username", USERNAME), ("password", PASSWORD), ("remember", "on")]);
+        let answer = browser.post("/login", &fields).await;
+        let cookie = answer.headers.get_all(header::SET_COOKIE).iter().find(|c| c.to_str().unwrap().starts_with(SESSION)).unwrap();
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.contains("Max-Age=25") && cookie.contains("Secure") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        browser.finish(answer).await;
+        app.clock.advance(Duration::from_hours(29 * 24));
+        assert!(browser.authorize("web", &[("prompt", "none")]).await.location_param("code").is_some());
+        app.clock.advance(Duration::from_hours(24));
+        browser.authorize("web", &[("prompt", "none")]).await.assert_redirected_error("login_required");
+    }
+
+    async fn parallel_tabs_finish_independently(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let first = browser.authorize("web", &[("state", "first")]).await;
+        let second = browser.authorize("web", &[("state", "second")]).await;
+        let second = browser.finish(second).await;
+        let first = browser.finish(first).await;
+        assert_eq!(first.location_param("state").as_deref(), Some("first"));
+        assert_eq!(second.location_param("state").as_deref(), Some("second"));
+        assert_ne!(first.location_param("code"), second.location_param("code"));
+    }
+
+    async fn an_interaction_expires(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        app.clock.advance(Duration::from_mins(30));
+        browser.log_in(&page, USERNAME, PASSWORD).await.assert_page(400);
+    }
+
+    async fn a_cross_site_form_post_keeps_the_login(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[]).await;
+        let uri = authorize_uri("web", &[("prompt", "none")]);
+        let body = uri.split_once('?').unwrap().1.to_owned();
+        let request = Request::post("/oauth2/authorize")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ORIGIN, "https://rp.example")
+            .body(Body::from(body))
+            .unwrap();
+        // A browser sends no Lax cookies along, and follows with a GET that has them.
+        let answer = app.send(request).await;
+        assert!(answer.location().starts_with("/oauth2/authorize?"));
+        let answer = browser.get(answer.location()).await;
+        assert!(answer.location().starts_with(CALLBACK) && answer.location_param("code").is_some());
+        assert_eq!(answer.location_param("iss").as_deref(), Some(ISSUER));
+    }
+}

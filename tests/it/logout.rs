@@ -1,0 +1,151 @@
+//! OpenID Connect RP-Initiated Logout 1.0.
+
+use axum::http::StatusCode;
+
+use super::support::app::{Browser, ISSUER, TestApp, encode, hidden_fields, on_both};
+
+const BYE: &str = "https://rp.example/bye";
+
+/// Logs in; the ID token and the refresh token.
+async fn signed_in(app: &TestApp, browser: &mut Browser<'_>) -> (String, String) {
+    let code = browser
+        .code("web", &[("scope", "openid offline_access")])
+        .await;
+    let tokens = app.redeem("web", &code).await.json();
+    (
+        tokens["id_token"].as_str().unwrap().to_owned(),
+        tokens["refresh_token"].as_str().unwrap().to_owned(),
+    )
+}
+
+fn logout(fields: &[(&str, &str)]) -> String {
+    format!("/oauth2/logout?{}", encode(fields))
+}
+
+async fn is_signed_in(browser: &mut Browser<'_>) -> bool {
+    browser
+        .authorize("web", &[("prompt", "none")])
+        .await
+        .location_param("code")
+        .is_some()
+}
+
+on_both! {
+    async fn a_valid_hint_ends_the_session_and_returns_with_state(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        let state = "s".repeat(128);
+        let uri = logout(&[("id_token_hint", &id_token), ("post_logout_redirect_uri", BYE), ("state", &state)]);
+        let answer = browser.get(&uri).await;
+        assert_eq!(answer.location(), format!("{BYE}?state={state}"));
+        assert!(!is_signed_in(&mut browser).await);
+        assert!(app.events().await.contains(&"session.ended"));
+    }
+
+    async fn without_state_nothing_is_added(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        let answer = browser.get(&logout(&[("id_token_hint", &id_token), ("post_logout_redirect_uri", BYE)])).await;
+        assert_eq!(answer.location(), BYE);
+    }
+
+    async fn an_expired_hint_still_counts(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        app.clock.advance(std::time::Duration::from_hours(1));
+        let answer = browser.get(&logout(&[("id_token_hint", &id_token), ("post_logout_redirect_uri", BYE)])).await;
+        assert_eq!(answer.location(), BYE);
+    }
+
+    async fn c132_without_a_hint_the_user_is_asked_and_an_image_tag_does_nothing(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        signed_in(&app, &mut browser).await;
+        let page = browser.get("/oauth2/logout").await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.body.contains("id=\"logout\""));
+        assert!(is_signed_in(&mut browser).await);
+        let fields = hidden_fields(&page.body);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let answer = browser.post("/oauth2/logout/confirm", &fields).await;
+        assert_eq!(answer.location(), "/logged-out");
+        assert!(!is_signed_in(&mut browser).await);
+        assert_eq!(browser.get("/logged-out").await.status, StatusCode::OK);
+        browser.post("/oauth2/logout/confirm", &fields).await.assert_page(403);
+    }
+
+    async fn a_confirmation_cannot_be_forged(app: TestApp) {
+        let mut victim = Browser::new(&app);
+        signed_in(&app, &mut victim).await;
+        let mut attacker = Browser::new(&app);
+        signed_in(&app, &mut attacker).await;
+        let page = attacker.get("/oauth2/logout").await;
+        let fields = hidden_fields(&page.body);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        victim.post("/oauth2/logout/confirm", &fields).await.assert_page(403);
+        assert!(is_signed_in(&mut victim).await);
+    }
+
+    async fn c131_an_unregistered_address_is_never_redirected_to(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        for uri in ["https://evil.example/", "https://rp.example/bye?foo=bar", "https://rp.example/bye/", "HTTPS://rp.example/bye"] {
+            browser.get(&logout(&[("id_token_hint", &id_token), ("post_logout_redirect_uri", uri)])).await.assert_page(400);
+        }
+        browser.get(&logout(&[("post_logout_redirect_uri", BYE)])).await.assert_page(400);
+        assert!(is_signed_in(&mut browser).await);
+    }
+
+    async fn a_hint_that_is_not_ours_is_refused(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        let mut parts: Vec<&str> = id_token.split('.').collect();
+        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
+        parts[2] = "AAAA";
+        for hint in [unsigned, parts.join("."), "nonsense".into()] {
+            browser.get(&logout(&[("id_token_hint", &hint), ("post_logout_redirect_uri", BYE)])).await.assert_page(400);
+        }
+        let tokens = app.tokens("web", "openid").await;
+        let access = tokens["access_token"].as_str().unwrap();
+        browser.get(&logout(&[("id_token_hint", access)])).await.assert_page(400);
+        assert!(is_signed_in(&mut browser).await);
+    }
+
+    async fn c133_a_hint_from_another_session_leaves_this_one_alone(app: TestApp) {
+        let mut attacker = Browser::new(&app);
+        let (foreign, _) = signed_in(&app, &mut attacker).await;
+        let mut victim = Browser::new(&app);
+        signed_in(&app, &mut victim).await;
+        let page = victim.get(&logout(&[("id_token_hint", &foreign), ("post_logout_redirect_uri", BYE)])).await;
+        assert!(page.body.contains("id=\"logout\""), "asked, not redirected");
+        assert!(is_signed_in(&mut victim).await);
+    }
+
+    async fn c136_no_token_survives_the_logout_of_its_session(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, refresh) = signed_in(&app, &mut browser).await;
+        let pending = browser.code("web", &[("scope", "openid offline_access")]).await;
+        let refreshed = app.refresh("web", &refresh).await.json();
+        browser.get(&logout(&[("id_token_hint", &id_token)])).await;
+        let access = refreshed["access_token"].as_str().unwrap();
+        app.get_with("/oauth2/userinfo", access).await.assert_error(401, "invalid_token");
+        for token in [refresh.as_str(), refreshed["refresh_token"].as_str().unwrap()] {
+            app.refresh("web", token).await.assert_error(400, "invalid_grant");
+        }
+        app.redeem("web", &pending).await.assert_error(400, "invalid_grant");
+    }
+
+    async fn logout_by_post_works_as_by_get(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let (id_token, _) = signed_in(&app, &mut browser).await;
+        let fields = [("id_token_hint", id_token.as_str()), ("post_logout_redirect_uri", BYE), ("client_id", "web")];
+        assert_eq!(browser.post("/oauth2/logout", &fields).await.location(), BYE);
+        let fields = [("id_token_hint", id_token.as_str()), ("client_id", "other")];
+        browser.post("/oauth2/logout", &fields).await.assert_page(400);
+    }
+
+    async fn nobody_signed_in_is_signed_out_already(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        assert_eq!(browser.get("/oauth2/logout").await.location(), "/logged-out");
+        assert_eq!(ISSUER, app.ports().settings.issuer.as_str());
+    }
+}
