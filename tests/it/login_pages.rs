@@ -9,7 +9,8 @@ use axum::{
 use countersign::domain::client::ConsentPolicy;
 
 use super::support::app::{
-    Browser, CALLBACK, ISSUER, PASSWORD, TestApp, authorize_uri, USERNAME, encode, hidden_fields, on_both, start,
+    Browser, CALLBACK, ISSUER, PASSWORD, TestApp, USERNAME, authorize_uri, encode, hidden_fields,
+    on_both, start,
 };
 
 const SESSION: &str = "__Host-countersign";
