@@ -10,7 +10,7 @@ use countersign::{
         redirect_uri::RedirectUri,
     },
     infrastructure::clock::TestClock,
-    protocol::{issuer::Issuer, jwks::KeyPolicy},
+    protocol::issuer::Issuer,
     web::pages::{
         ServerMode,
         playground::{CALLBACK, PATH, PlaygroundClient},
@@ -168,18 +168,14 @@ impl Server {
         let database = TestDatabase::sqlite();
         let mut settings = app::settings();
         settings.issuer = Issuer::parse(&issuer).unwrap();
+        let state = StateOptions::Embedded(folder.path().join("state"));
         let options = AppOptions {
-            database_url: database.url().to_owned().into(),
-            state: StateOptions::Embedded(folder.path().join("state")),
-            keys_directory: folder.path().join("keys"),
-            kek_file: None,
-            key_policy: KeyPolicy::default(),
-            settings,
             mode,
             playground: Some(PlaygroundClient {
                 client_id: "playground".to_owned(),
                 client_secret: SECRET.into(),
             }),
+            ..app::options(&folder, &database, state, settings)
         };
         let clock = Arc::new(TestClock::at(app::start()));
         let provider = app::build(&options, &clock).await;

@@ -126,17 +126,7 @@ impl TestApp {
         };
         let mut settings = settings();
         change(&mut settings);
-        let options = AppOptions {
-            database_url: database.url().to_owned().into(),
-            sql: countersign::infrastructure::sql::SqlOptions::default(),
-            state,
-            keys_directory: folder.path().join("keys"),
-            kek_file: None,
-            key_policy: KeyPolicy::default(),
-            settings,
-            mode: ServerMode::Production,
-            playground: None,
-        };
+        let options = options(&folder, &database, state, settings);
         let clock = Arc::new(TestClock::at(start()));
         let app = build(&options, &clock).await;
         let user = seed(app.ports()).await;
@@ -269,6 +259,26 @@ impl TestApp {
             _ => return self.post_as(client, "/oauth2/token", &fields).await,
         }
         self.post("/oauth2/token", &fields).await
+    }
+}
+
+/// A provider in production mode, with its keys in `folder`.
+pub(crate) fn options(
+    folder: &TempDir,
+    database: &TestDatabase,
+    state: countersign::app::StateOptions,
+    settings: Settings,
+) -> AppOptions {
+    AppOptions {
+        database_url: database.url().to_owned().into(),
+        sql: countersign::infrastructure::sql::SqlOptions::default(),
+        state,
+        keys_directory: folder.path().join("keys"),
+        kek_file: None,
+        key_policy: KeyPolicy::default(),
+        settings,
+        mode: ServerMode::Production,
+        playground: None,
     }
 }
 
