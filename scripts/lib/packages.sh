@@ -23,8 +23,8 @@ install_missing() {
     if [ -n "${DATABASE_URL-}" ] && { wants clients || wants browser; }; then
         command -v psql >/dev/null || lacks postgresql-client "creates a database on the server of DATABASE_URL"
     fi
-    if [ -z "${REDIS_URL-}" ]; then
-        command -v redis-server >/dev/null || lacks redis-server "a throw-away Redis: REDIS_URL is not set"
+    if [ -z "${REDIS_URL-}" ] || wants rust; then # some Rust tests restart a Redis of their own
+        command -v redis-server >/dev/null || lacks redis-server "throw-away Redis servers"
     fi
     if wants clients || wants browser; then
         command -v node >/dev/null || lacks nodejs "runs the example web app and the tests of Node clients"
@@ -34,7 +34,10 @@ install_missing() {
         python3 -c 'import ensurepip, venv' 2>/dev/null || lacks python3-venv "an environment for Authlib and pytest"
     fi
     if wants browser; then
-        command -v chromium >/dev/null || lacks chromium "the browser of the browser tests"
+        command -v chromium >/dev/null || {
+            lacks chromium "the browser of the browser tests"
+            lacks fonts-liberation "without fonts its pictures show no text"
+        }
     fi
 
     if [ ${#missing_packages[@]} -gt 0 ]; then apt_install "${missing_packages[@]}"; fi
@@ -59,13 +62,13 @@ apt_install() {
 install_node_packages() {
     use_recent_node
     local lock dir
-    while read -r lock; do
+    for lock in examples/*/package-lock.json tests/*/package-lock.json; do
         dir=$(dirname "$lock")
         # npm writes node_modules/.package-lock.json last: newer than the lock file means complete.
         [ "$dir/node_modules/.package-lock.json" -nt "$lock" ] && continue
         say "installing the Node packages of $dir"
         quietly "npm ci in $dir" npm ci --prefix "$dir" --no-audit --no-fund --ignore-scripts
-    done < <(git ls-files '*package-lock.json')
+    done
 }
 
 # Debian 12 carries Node 18; a newer one comes from the npm registry as an ordinary package.
@@ -86,7 +89,7 @@ install_python_packages() {
     local pins=tests/clients/requirements.txt
     if [ ! .venv/installed -nt "$pins" ]; then
         say "installing the Python packages of $pins into .venv"
-        quietly "python3 -m venv" python3 -m venv .venv
+        quietly "python3 -m venv" python3 -m venv --clear .venv
         quietly "pip install" .venv/bin/pip install --disable-pip-version-check --requirement "$pins"
         touch .venv/installed
     fi

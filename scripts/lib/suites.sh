@@ -26,13 +26,13 @@ count() {
     report+=("$(printf '%-44s %5d passed %5d failed' "$label" "$good" "$bad")")
 }
 
-# sum PATTERN FILE: adds up the number in every line that the sed pattern \1 finds.
+# sum PATTERN FILE: adds up what the group of the pattern finds in all lines.
 sum() { sed -nE "s/$1/\\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'; }
 
 rust_suite() {
     local log="$scratch/rust.log" code=0
     say "cargo test --workspace"
-    cargo test --workspace --no-fail-fast --color never -- ${filter:+"$filter"} 2>&1 </dev/null | tee "$log" || code=$?
+    DATABASE_URL=$postgres_url REDIS_URL=$redis_url cargo test --workspace --no-fail-fast --color never -- ${filter:+"$filter"} 2>&1 </dev/null | tee "$log" || code=$?
     count "Rust" \
         "$(sum '^test result: .* ([0-9]+) passed;.*' "$log")" \
         "$(sum '^test result: .* ([0-9]+) failed;.*' "$log")" \
@@ -49,6 +49,61 @@ by_backend() {
     local IFS=,
     printf '%s' "${parts[*]}" | sed 's/,/, /g'
 }
+
+# With the tests' features, so that nothing is compiled a second time after cargo test.
+build_binaries() {
+    say "cargo build"
+    cargo build --workspace --all-targets </dev/null
+    local target
+    target=$(cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
+    export COUNTERSIGN_BIN="$target/debug/countersign" RESOURCE_SERVER_BIN="$target/debug/resource-server"
+}
+
+# Other people's clients, on both pairs of database and store.
+client_suites() {
+    start_countersign "SQLite + embedded"
+    node_suite "Node clients" tests/clients/node
+    python_suite
+    stop_countersign
+    start_countersign "PostgreSQL + Redis"
+    node_suite "Node clients" tests/clients/node
+    python_suite
+    stop_countersign
+}
+
+browser_suite() {
+    start_countersign "SQLite + embedded"
+    start_dev
+    node_suite "Chromium" tests/browser
+    stop_countersign
+}
+
+# node_suite LABEL FOLDER
+node_suite() {
+    local label="$1, $backend" log="$scratch/node.log" code=0
+    say "$label"
+    node --test --test-concurrency=1 --test-timeout=120000 --test-reporter=spec ${filter:+--test-name-pattern="$filter"} \
+        "$2"/*.test.mjs 2>&1 </dev/null | tee "$log" || code=$?
+    node_count() { sum "^ℹ $1 ([0-9]+)\$" "$log"; }
+    local skipped=$(($(node_count skipped) + $(node_count todo)))
+    [ -z "$filter" ] || skipped=0 # what the filter leaves out counts as skipped
+    count "$label" "$(node_count pass)" $(($(node_count fail) + $(node_count cancelled))) "$skipped" "$code"
+}
+
+python_suite() {
+    local label="Python clients, $backend" log="$scratch/python.xml" code=0
+    say "$label"
+    .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$log" ${filter:+-k "$filter"} tests/clients/python </dev/null || code=$?
+    [ "$code" != 5 ] || code=0 # nothing matched the filter; count notices if nothing ran at all
+    local all bad skipped
+    all=$(attribute tests "$log")
+    bad=$(($(attribute failures "$log") + $(attribute errors "$log")))
+    skipped=$(attribute skipped "$log")
+    count "$label" $((all - bad - skipped)) "$bad" "$skipped" "$code"
+}
+
+# attribute NAME FILE: a number of the <testsuite> element of a JUnit report.
+attribute() { sed -nE "s/.*<testsuite [^>]*\b$1=\"([0-9]+)\".*/\1/p" "$2" | head -1 | grep . || echo 0; }
 
 summary() {
     echo
