@@ -1,6 +1,7 @@
 """Authlib logs in through our pages; joserfc and PyJWT verify what it gets."""
 
 import json
+import time
 
 import jwt
 import pytest
@@ -123,8 +124,10 @@ def test_a_service_authenticates_by_a_signed_assertion(cli, metadata, tmp_path):
         "--scope", "api:read", "--auth-method", "private_key_jwt", "--jwks", str(jwks),
     )
     app = OAuth2Session(service["client_id"], key.as_pem(private=True), token_endpoint_auth_method="private_key_jwt")
-    # By default Authlib names the token endpoint as audience; Countersign takes only the issuer.
-    app.register_client_auth_method(PrivateKeyJWT(metadata["issuer"], alg="RS256", headers={"kid": "python"}))
+    # Authlib's own choice is the token endpoint as audience and an hour of life. Countersign takes only
+    # the issuer and five minutes, so that a stolen assertion is worth little.
+    claims = {"exp": int(time.time()) + 60}
+    app.register_client_auth_method(PrivateKeyJWT(metadata["issuer"], claims, headers={"kid": "python"}))
     assert app.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")["access_token"]
 
 
