@@ -1,7 +1,7 @@
 //! What the operator's commands stand on: the SQL store without the state store, so that they work
 //! next to a running server, which holds its embedded state locked.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -62,7 +62,11 @@ impl From<StoreError> for RegistrarError {
 
 impl RegistrarError {
     /// A value that cannot be accepted.
-    pub(super) fn invalid(field: &'static str, problem: impl ToString) -> Self {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an error or a text, whichever the caller has"
+    )]
+    pub(super) fn invalid(field: &'static str, problem: impl fmt::Display) -> Self {
         Self::Invalid {
             field,
             problem: problem.to_string(),

@@ -4,7 +4,7 @@ mod create;
 mod snippets;
 
 use clap::Subcommand;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use self::create::CreateClient;
@@ -189,7 +189,7 @@ fn print_registered(
     registered: &Registered,
 ) -> Result<(), CliError> {
     let client = &registered.client;
-    let secret = registered.secret.as_ref().map(|s| s.expose_secret());
+    let secret = registered.secret.as_ref().map(ExposeSecret::expose_secret);
     let json = json!({
         "client_id": client.id,
         "client_secret": secret,
@@ -209,7 +209,7 @@ fn print_registered(
 
 fn print_rotated(global: &Global, rotated: &Registered) -> Result<(), CliError> {
     let client = &rotated.client;
-    let secret = rotated.secret.as_ref().map(|s| s.expose_secret());
+    let secret = rotated.secret.as_ref().map(ExposeSecret::expose_secret);
     let json = json!({
         "client_id": client.id,
         "client_secret": secret,

@@ -146,13 +146,15 @@ async fn add(global: &Global, registrar: &Registrar, add: AddUser) -> Result<(),
             return Err(RegistrarError::NotFound("role", role.clone()).into());
         }
     }
-    let password = match add.no_password {
-        true => None,
-        false => Some(add.password.read()?),
+    let password = if add.no_password {
+        None
+    } else {
+        Some(add.password.read()?)
     };
-    let proof = match add.email_verified {
-        true => EmailProof::Verified,
-        false => EmailProof::Unverified,
+    let proof = if add.email_verified {
+        EmailProof::Verified
+    } else {
+        EmailProof::Unverified
     };
     let command = RegisterUser {
         username: add.username,

@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod cli;
 mod code_flow;
 mod discovery;
 mod introspection;
@@ -14,6 +15,7 @@ mod layers;
 mod login_pages;
 mod logout;
 mod playground;
+mod registrar;
 mod sql_store;
 mod state_store;
 mod support;

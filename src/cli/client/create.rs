@@ -41,15 +41,15 @@ pub(in crate::cli) struct CreateClient {
     /// `client_id`; generated where absent
     #[arg(long)]
     client_id: Option<String>,
-    /// Where users are sent back to; may be repeated. Compared byte by byte; on 127.0.0.1 and [::1]
-    /// any port matches
+    /// Where users are sent back to; may be repeated. Compared byte by byte; on a loopback
+    /// address any port matches
     #[arg(long, value_name = "URI")]
     redirect_uri: Vec<String>,
     /// Where users are sent after logging out; may be repeated
     #[arg(long, value_name = "URI")]
     post_logout_redirect_uri: Vec<String>,
-    /// Everything it may ask for, in quotes [default: "openid profile email offline_access", none
-    /// for a service]
+    /// Everything it may ask for, in quotes [default: the usual one of an
+    /// application with users; none for a service]
     #[arg(long)]
     scope: Option<Scope>,
     /// A resource server that it may ask tokens for; may be repeated
@@ -151,9 +151,10 @@ impl CreateClient {
             scope: self.scope,
             resources: self.resource,
             origins: self.origin,
-            pkce: match self.pkce.pkce_optional && !self.pkce.require_pkce {
-                true => PkcePolicy::Optional,
-                false => PkcePolicy::Required,
+            pkce: if self.pkce.pkce_optional && !self.pkce.require_pkce {
+                PkcePolicy::Optional
+            } else {
+                PkcePolicy::Required
             },
             consent: match self.consent {
                 Consent::Remember => ConsentPolicy::Remember,

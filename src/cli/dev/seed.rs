@@ -21,6 +21,7 @@ use crate::{
     domain::{
         client::{ClientKind, PkcePolicy},
         id::ClientId,
+        redirect_uri::RedirectUri,
         role::Permission,
         scope::Scope,
         user::{Address, Profile},
@@ -64,7 +65,7 @@ pub(super) async fn seed(
         let is_same = present
             .redirect_uris
             .iter()
-            .map(|uri| uri.as_str())
+            .map(RedirectUri::as_str)
             .eq(redirects.iter().map(String::as_str));
         if !is_same {
             delete_client(registrar, &id).await?;

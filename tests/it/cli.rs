@@ -1,0 +1,320 @@
+//! The program as operators use it: arguments in, text or JSON and an exit code out.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A directory with a configuration, in which the program runs.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "issuer = \"https://id.example\"\n[passwords]\nmemory_kib = 64\npasses = 1\n";
+        std::fs::write(folder.path().join("countersign.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn migrated() -> Self {
+        let desk = Self::new();
+        desk.ok(&["migrate", "up"]);
+        desk
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("DATABASE_URL")
+            .env_remove("REDIS_URL")
+            .env_remove("COUNTERSIGN_CONFIG")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs what must succeed, with JSON as its result.
+    fn ok(&self, arguments: &[&str]) -> Value {
+        json(&self.run(&[arguments, &["--output", "json"]].concat()))
+    }
+
+    fn ok_with(&self, arguments: &[&str], input: &str) -> Value {
+        json(&self.run_with(&[arguments, &["--output", "json"]].concat(), input))
+    }
+
+    /// Runs what must fail with this exit code: what it says on standard error.
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        failed(code, &self.run(arguments))
+    }
+}
+
+fn json(output: &Output) -> Value {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn failed(code: i32, output: &Output) -> String {
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(output.stdout.is_empty());
+    errors
+}
+
+#[test]
+fn a_user_is_made_shown_locked_out_and_let_in_again() {
+    let desk = Desk::migrated();
+    let role = ["role", "add", "editor", "--permission", "articles:write"];
+    assert_eq!(desk.ok(&role)["name"], "editor");
+    let add = "user add Alice --email Alice@Example.com --given-name Alice --role editor --password-stdin";
+    let add: Vec<_> = add.split(' ').collect();
+    let user = desk.ok_with(&add, &format!("{PASSWORD}\n"));
+    assert_eq!(user["username"], "alice");
+    let shown = desk.ok(&["user", "show", "alice@example.com"]);
+    assert_eq!(shown["id"], user["id"]);
+    assert_eq!(shown["roles"], serde_json::json!(["editor"]));
+    assert_eq!(shown["permissions"][0]["name"], "articles:write");
+    assert_eq!(shown["has_password"], true);
+    assert!(!shown.to_string().contains("argon2"));
+    assert_eq!(desk.ok(&["user", "disable", "alice"])["status"], "inactive");
+    assert_eq!(desk.ok(&["user", "enable", "alice"])["status"], "active");
+    assert_eq!(desk.ok(&["user", "list"])[0]["username"], "alice");
+    let shown = desk.ok(&["user", "roles", "alice", "--remove", "editor"]);
+    assert_eq!(shown["roles"], serde_json::json!([]));
+}
+
+#[test]
+fn what_cannot_be_done_says_why_and_what_to_do_next() {
+    let desk = Desk::new();
+    assert!(
+        desk.fails(1, &["user", "list"])
+            .contains("countersign migrate up")
+    );
+    desk.ok(&["migrate", "up"]);
+    let unknown = desk.fails(3, &["user", "show", "nobody"]);
+    assert!(
+        unknown.contains("there is no user \"nobody\"") && unknown.contains("hint:"),
+        "{unknown}"
+    );
+    desk.fails(3, &["client", "show", "nothing"]);
+    desk.ok(&["user", "add", "bob", "--no-password"]);
+    desk.fails(4, &["user", "add", "BOB", "--no-password"]);
+    desk.fails(2, &["user", "add", "b b", "--no-password"]);
+    desk.fails(
+        3,
+        &["user", "add", "carol", "--no-password", "--role", "nothing"],
+    );
+    desk.fails(3, &["user", "show", "carol"]);
+    let short = desk.run_with(
+        &["user", "set-password", "bob", "--password-stdin"],
+        "short\n",
+    );
+    let errors = failed(2, &short);
+    assert!(
+        errors.contains("at least 8") && !errors.contains("short"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_secret_is_shown_once_and_rotation_lets_the_old_one_overlap() {
+    let desk = Desk::migrated();
+    let create =
+        "client create --web --name Shop --client-id shop --redirect-uri https://shop.example/cb";
+    let create: Vec<_> = create.split(' ').collect();
+    let made = desk.ok(&create);
+    let secret = made["client_secret"].as_str().unwrap();
+    assert!(secret.len() >= 43);
+    let shown = desk.ok(&["client", "show", "shop"]);
+    assert_eq!(shown["token_endpoint_auth_method"], "client_secret_basic");
+    assert_eq!(shown["secrets"].as_array().unwrap().len(), 1);
+    assert!(!shown.to_string().contains(secret) && !shown.to_string().contains("digest"));
+    desk.fails(4, &create);
+    let rotated = desk.ok(&["client", "rotate-secret", "shop", "--overlap", "1h"]);
+    assert_ne!(rotated["client_secret"], made["client_secret"]);
+    let secrets = &rotated["client"]["secrets"];
+    assert!(
+        secrets[0]["expires_at"].is_i64() && secrets[1]["expires_at"].is_null(),
+        "{secrets}"
+    );
+    let rotated = desk.ok(&["client", "rotate-secret", "shop", "--overlap", "0s"]);
+    assert_eq!(rotated["client"]["secrets"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        desk.ok(&["client", "disable", "shop"])["status"],
+        "inactive"
+    );
+    desk.ok(&["client", "delete", "shop"]);
+    desk.fails(3, &["client", "delete", "shop"]);
+}
+
+#[test]
+fn every_kind_of_application_gets_a_safe_preset() {
+    let desk = Desk::migrated();
+    let create = |arguments: &str| {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        desk.ok(&[&["client", "create", "--name", "X"], arguments.as_slice()].concat())
+    };
+    let spa = create("--spa --redirect-uri https://x.example/cb --origin https://x.example");
+    assert!(spa["client_secret"].is_null());
+    assert_eq!(spa["client"]["token_endpoint_auth_method"], "none");
+    assert_eq!(spa["client"]["pkce"], "required");
+    let native = create("--native --redirect-uri com.example.x:/cb");
+    assert_eq!(native["client"]["kind"], "native");
+    let service = create("--service --scope a:b");
+    assert_eq!(
+        service["client"]["grant_types"],
+        serde_json::json!(["client_credentials"])
+    );
+    let web =
+        create("--web --redirect-uri https://x.example/cb --pkce-optional --id-token-alg ES256");
+    assert_eq!(web["client"]["pkce"], "optional");
+    assert_eq!(web["client"]["tokens"]["id_token_algorithm"], "ES256");
+}
+
+#[test]
+fn an_unsafe_client_is_not_registered() {
+    let desk = Desk::migrated();
+    for arguments in [
+        "--web --redirect-uri http://x.example/cb",
+        "--web --redirect-uri https://x.example/cb#f",
+        "--web --redirect-uri com.example.x:/cb",
+        "--web",
+        "--service --redirect-uri https://x.example/cb",
+        "--service --auth-method none",
+        "--spa --redirect-uri https://x.example/cb --origin https://x.example/path",
+        "--spa --redirect-uri https://x.example/cb --origin http://x.example",
+        "--web --redirect-uri https://x.example/cb --auth-method private_key_jwt",
+        "--web --redirect-uri https://x.example/cb --client-id a:b",
+        "--web --redirect-uri https://x.example/cb --resource not-a-uri",
+        "--spa --web --redirect-uri https://x.example/cb",
+        "--redirect-uri https://x.example/cb",
+    ] {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        let all = [&["client", "create", "--name", "X"], arguments.as_slice()].concat();
+        let errors = desk.fails(2, &all);
+        assert!(errors.starts_with("error: "), "{arguments:?}: {errors}");
+    }
+    let all = "client create --name X --web --redirect-uri https://x.example/cb --secret-stdin";
+    let all: Vec<_> = all.split(' ').collect();
+    let errors = failed(2, &desk.run_with(&all, "hunter2"));
+    assert!(!errors.contains("hunter2"), "{errors}");
+    assert_eq!(desk.ok(&["client", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn resource_servers_are_made_known_and_listed() {
+    let desk = Desk::migrated();
+    let add = [
+        "resource",
+        "add",
+        "https://api.example",
+        "--scope",
+        "a:read a:write",
+    ];
+    desk.ok(&add);
+    desk.ok(&[
+        "resource",
+        "add",
+        "https://api.example",
+        "--name",
+        "The API",
+        "--access-token-format",
+        "opaque",
+    ]);
+    let listed = desk.ok(&["resource", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["name"], "The API");
+    assert_eq!(listed[0]["access_token_format"], "opaque");
+    desk.fails(2, &["resource", "add", "https://api.example#f"]);
+    desk.fails(
+        3,
+        &[
+            "resource",
+            "add",
+            "https://api.example",
+            "--introspection-client",
+            "nothing",
+        ],
+    );
+}
+
+/// A running `dev`, ended with the test.
+struct Dev(Child);
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn start_dev(desk: &Desk) -> (Dev, Value) {
+    let mut command = desk.command(&["dev", "--port", "0", "--output", "json"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut dev = Dev(command.spawn().unwrap());
+    let mut line = String::new();
+    let stdout = dev.0.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let ready = serde_json::from_str(&line).unwrap();
+    (dev, ready)
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn dev_is_ready_when_it_says_so_and_keeps_its_credentials() {
+    let desk = Desk::new();
+    let (dev, ready) = start_dev(&desk);
+    let issuer = ready["issuer"].as_str().unwrap();
+    let http = reqwest::Client::new();
+    let discovery = http.get(ready["discovery"].as_str().unwrap()).send();
+    let discovery: Value = discovery.await.unwrap().json().await.unwrap();
+    assert_eq!(discovery["issuer"], issuer);
+    let service = &ready["clients"]["demo-service"];
+    let (id, secret) = (
+        service["client_id"].as_str(),
+        service["client_secret"].as_str(),
+    );
+    let tokens = http
+        .post(discovery["token_endpoint"].as_str().unwrap())
+        .basic_auth(id.unwrap(), secret)
+        .form(&[("grant_type", "client_credentials")])
+        .send();
+    let tokens: Value = tokens.await.unwrap().json().await.unwrap();
+    assert_eq!(tokens["scope"], "api:read api:write", "{tokens}");
+    let playground = http.get(ready["playground"].as_str().unwrap()).send();
+    assert_eq!(playground.await.unwrap().status(), 200);
+    let data = desk.0.path().join("data");
+    assert_eq!(mode(&data.join("dev-credentials.json")), 0o600);
+    assert_eq!(mode(&data), 0o700);
+    drop(dev);
+
+    let (_dev, again) = start_dev(&desk);
+    assert_eq!(again["user"], ready["user"]);
+    assert_eq!(again["clients"], ready["clients"]);
+    assert_eq!(again["user"]["username"], "demo");
+}

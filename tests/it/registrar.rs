@@ -1,0 +1,80 @@
+//! The operator's commands next to a running provider: what they end, ends at once.
+
+use std::time::Duration;
+
+use countersign::{
+    application::{
+        commands::{
+            change_client::{rotate_client_secret, set_client_status},
+            change_user::{set_password, set_user_status},
+        },
+        registrar::Registrar,
+    },
+    domain::{client::ClientStatus, id::ClientId, user::UserStatus},
+};
+
+use super::support::app::{TestApp, USERNAME, on_both};
+
+fn registrar(app: &TestApp) -> Registrar {
+    let ports = app.ports();
+    Registrar {
+        store: ports.store.clone(),
+        passwords: ports.passwords.clone(),
+        clock: ports.clock.clone(),
+        rng: ports.rng.clone(),
+        check_jwks: |_| Ok(()),
+    }
+}
+
+async fn is_dead(app: &TestApp, tokens: &serde_json::Value) {
+    let userinfo = app
+        .get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap())
+        .await;
+    userinfo.assert_error(401, "invalid_token");
+}
+
+on_both! {
+    async fn a_new_password_ends_every_token_from_before(app: TestApp) {
+        let tokens = app.tokens("web", "openid offline_access").await;
+        app.clock.advance(Duration::from_secs(1));
+        set_password(&registrar(&app), USERNAME, &"another password".into()).await.unwrap();
+        is_dead(&app, &tokens).await;
+        let refreshed = app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await;
+        refreshed.assert_error(400, "invalid_grant");
+        assert!(app.events().await.contains(&"password.changed"));
+    }
+
+    async fn a_user_who_is_locked_out_has_no_live_token(app: TestApp) {
+        let tokens = app.tokens("web", "openid offline_access").await;
+        app.clock.advance(Duration::from_secs(1));
+        let registrar = registrar(&app);
+        set_user_status(&registrar, USERNAME, UserStatus::Inactive).await.unwrap();
+        is_dead(&app, &tokens).await;
+        // Letting the user in again does not bring old tokens back.
+        set_user_status(&registrar, USERNAME, UserStatus::Active).await.unwrap();
+        is_dead(&app, &tokens).await;
+        let events = app.events().await;
+        assert!(events.contains(&"user.deactivated") && events.contains(&"user.activated"), "{events:?}");
+    }
+
+    async fn a_disabled_client_neither_authenticates_nor_has_live_tokens(app: TestApp) {
+        let tokens = app.tokens("web", "openid offline_access").await;
+        app.clock.advance(Duration::from_secs(1));
+        let id = ClientId::new("web");
+        set_client_status(&registrar(&app), &id, ClientStatus::Inactive).await.unwrap();
+        is_dead(&app, &tokens).await;
+        let refreshed = app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await;
+        refreshed.assert_error(401, "invalid_client");
+        assert!(app.events().await.contains(&"client.changed"));
+    }
+
+    async fn an_old_secret_works_until_its_overlap_has_passed(app: TestApp) {
+        let id = ClientId::new("web");
+        let overlap = Duration::from_mins(10);
+        rotate_client_secret(&registrar(&app), &id, None, overlap).await.unwrap();
+        let tokens = app.tokens("web", "openid offline_access").await;
+        app.clock.advance(overlap);
+        let refreshed = app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await;
+        refreshed.assert_error(401, "invalid_client");
+    }
+}
