@@ -62,10 +62,6 @@ impl From<StoreError> for RegistrarError {
 
 impl RegistrarError {
     /// A value that cannot be accepted.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an error or a text, whichever the caller has"
-    )]
     pub(super) fn invalid(field: &'static str, problem: impl fmt::Display) -> Self {
         Self::Invalid {
             field,

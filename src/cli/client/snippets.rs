@@ -1,7 +1,7 @@
 //! Ready-made beginnings for common libraries. Secrets stand in the environment, not in a snippet.
 
 use crate::{
-    domain::client::{Client, ClientKind},
+    domain::client::{Client, ClientAuthMethod, ClientKind},
     protocol::metadata::paths,
 };
 
@@ -26,7 +26,7 @@ export const users = new UserManager({{
         ClientKind::Web => format!(
             "// npm install openid-client
 import * as client from \"openid-client\";
-const config = await client.discovery(new URL(\"{issuer}\"), \"{id}\", process.env.CLIENT_SECRET);
+const config = await client.discovery(new URL(\"{issuer}\"), \"{id}\", undefined, client.{});
 const verifier = client.randomPKCECodeVerifier();
 const url = client.buildAuthorizationUrl(config, {{
   redirect_uri: \"{redirect}\",
@@ -35,7 +35,8 @@ const url = client.buildAuthorizationUrl(config, {{
   code_challenge_method: \"S256\",
 }});
 // send the user to url; then, at the redirect URI:
-// await client.authorizationCodeGrant(config, currentUrl, {{ pkceCodeVerifier: verifier }})"
+// await client.authorizationCodeGrant(config, currentUrl, {{ pkceCodeVerifier: verifier }})",
+            proof(client.authentication.method())
         ),
         ClientKind::Native => format!(
             "# Any AppAuth library (RFC 8252), in the system's browser
@@ -45,10 +46,60 @@ redirect_uri  {redirect}
 scope         {scope}",
             paths::OPENID_CONFIGURATION
         ),
-        ClientKind::Service => format!(
-            "curl --user \"{id}:$CLIENT_SECRET\" --data grant_type=client_credentials \\
-     --data-urlencode \"scope={scope}\" {issuer}{}",
-            paths::TOKEN
-        ),
+        ClientKind::Service => service(client, issuer),
+    }
+}
+
+/// How openid-client is told to authenticate: it would send the secret in the form otherwise.
+fn proof(method: ClientAuthMethod) -> &'static str {
+    match method {
+        ClientAuthMethod::ClientSecretBasic => "ClientSecretBasic(process.env.CLIENT_SECRET)",
+        ClientAuthMethod::ClientSecretPost => "ClientSecretPost(process.env.CLIENT_SECRET)",
+        ClientAuthMethod::PrivateKeyJwt => "PrivateKeyJwt(privateKey)",
+        ClientAuthMethod::None => "None()",
+    }
+}
+
+fn service(client: &Client, issuer: &str) -> String {
+    let id = client.id.as_str();
+    let credentials = match client.authentication.method() {
+        ClientAuthMethod::ClientSecretBasic => format!("--user \"{id}:$CLIENT_SECRET\""),
+        ClientAuthMethod::ClientSecretPost | ClientAuthMethod::None => {
+            format!("--data client_id={id} --data-urlencode \"client_secret=$CLIENT_SECRET\"")
+        }
+        ClientAuthMethod::PrivateKeyJwt => {
+            "--data client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\
+     --data client_assertion=$ASSERTION"
+                .to_owned()
+        }
+    };
+    let token = paths::TOKEN;
+    let scope = &client.scope;
+    format!(
+        "curl {credentials} --data grant_type=client_credentials \\
+     --data-urlencode \"scope={scope}\" {issuer}{token}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::client::{ClientAuthentication, sample};
+
+    #[test]
+    fn a_snippet_authenticates_the_way_the_client_is_registered() {
+        let basic = sample();
+        assert!(snippet(&basic, "https://id.example").contains("client.ClientSecretBasic("));
+        let post = Client {
+            authentication: ClientAuthentication::ClientSecretPost { secrets: vec![] },
+            ..sample()
+        };
+        assert!(snippet(&post, "https://id.example").contains("client.ClientSecretPost("));
+        let service = Client {
+            kind: ClientKind::Service,
+            ..sample()
+        };
+        let curl = snippet(&service, "https://id.example");
+        assert!(curl.contains("--user \"c:$CLIENT_SECRET\"") && curl.contains("/oauth2/token"));
     }
 }
