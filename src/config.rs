@@ -215,7 +215,7 @@ fn read(r: &mut Reader) -> Option<Config> {
 
 fn listen(r: &mut Reader, address: &str, port: &str) -> Option<SocketAddr> {
     let address: Option<IpAddr> = r.parsed(address, "write an IP address such as 127.0.0.1 or ::");
-    let port = r.integer(port, 1..=u64::from(u16::MAX));
+    let port = r.integer(port, 0..=u64::from(u16::MAX));
     Some(SocketAddr::new(address?, u16::try_from(port?).ok()?))
 }
 

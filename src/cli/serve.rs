@@ -36,7 +36,12 @@ impl Serve {
             "ready"
         );
         if global.output().is_json() {
-            let ready = json!({ "ready": true, "issuer": config.issuer.as_str() });
+            let ready = json!({
+                "ready": true,
+                "issuer": config.issuer.as_str(),
+                "listen": server.address()?,
+                "management": server.management_address()?,
+            });
             global.output().print(&ready, "")?;
         }
         Ok(app.serve(server, &config.server, stop).await?)

@@ -97,7 +97,7 @@ keys! {
         "The URL by which clients know this server, without a slash at the end. It must be https, except on loopback. It cannot be changed later without changing every client.";
 
     "server.address": Text = "\"0.0.0.0\"", "The address to listen on; `::` for IPv6 and IPv4.";
-    "server.port": Integer = "8080", "The port to listen on.";
+    "server.port": Integer = "8080", "The port to listen on; 0 lets the system choose.";
     "server.trusted_proxies": List = "[]",
         "Addresses or networks of proxies whose `X-Forwarded-For` is believed. From anybody else the header is ignored.";
     "server.max_connections": Integer = "10000", "Connections at most; further ones are closed at once.";

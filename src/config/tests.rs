@@ -68,7 +68,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
 #[test]
 fn every_problem_is_told_at_once() {
     let found = problems(
-        "issuer = \"http://login.example.com\"\n[lifetimes]\ncode = \"soon\"\n[server]\nport = 0\nx = 1\n",
+        "issuer = \"http://login.example.com\"\n[lifetimes]\ncode = \"soon\"\n[server]\nport = -1\nx = 1\n",
     );
     assert_eq!(found.len(), 4, "{found:#?}");
     assert!(found[0].starts_with("issuer (countersign.toml) is \"http://login.example.com\""));
@@ -83,7 +83,7 @@ fn wrong_values_are_refused_with_advice() {
         ),
         (
             "[server]\nport = 65536",
-            "server.port (countersign.toml) is out of range: write a number from 1 to 65535",
+            "server.port (countersign.toml) is out of range: write a number from 0 to 65535",
         ),
         (
             "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",

@@ -9,9 +9,11 @@
 mod cli;
 mod code_flow;
 mod discovery;
+mod guard;
 mod introspection;
 mod jose;
 mod layers;
+mod login_limits;
 mod login_pages;
 mod logout;
 mod playground;
