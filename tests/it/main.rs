@@ -16,6 +16,7 @@ mod layers;
 mod login_limits;
 mod login_pages;
 mod logout;
+mod operations;
 mod playground;
 mod registrar;
 mod sql_store;
