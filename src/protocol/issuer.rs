@@ -29,6 +29,9 @@ pub enum IssuerError {
     /// Ends with a slash, which no two programs join the same way.
     #[error("the issuer must not end with a slash")]
     TrailingSlash,
+    /// Has a path. Pages and cookies live at the root of their host.
+    #[error("the issuer must not have a path; give the server a host name of its own")]
+    Path,
 }
 
 impl Issuer {
@@ -53,6 +56,9 @@ impl Issuer {
         if text.ends_with('/') {
             return Err(IssuerError::TrailingSlash);
         }
+        if url.path() != "/" {
+            return Err(IssuerError::Path);
+        }
         Ok(Self {
             text: text.to_owned(),
             url,
@@ -67,11 +73,6 @@ impl Issuer {
     /// The URL of `path` (which begins with a slash) under the issuer.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.text)
-    }
-
-    /// The path below which everything lives; empty at the root of a host.
-    pub fn path(&self) -> &str {
-        self.url.path().trim_end_matches('/')
     }
 
     /// Scheme, host and port, as browsers put them into `Origin`.
@@ -113,13 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_below_the_path_of_the_issuer() {
-        let issuer = Issuer::parse("https://id.example/tenant").unwrap();
+    fn urls_are_below_the_issuer() {
+        let issuer = Issuer::parse("https://id.example:8443").unwrap();
         assert_eq!(
             issuer.url("/oauth2/token"),
-            "https://id.example/tenant/oauth2/token"
+            "https://id.example:8443/oauth2/token"
         );
-        assert_eq!(issuer.path(), "/tenant");
-        assert_eq!(issuer.origin(), "https://id.example");
+        assert_eq!(issuer.origin(), "https://id.example:8443");
+        assert_eq!(
+            Issuer::parse("https://id.example/tenant"),
+            Err(IssuerError::Path)
+        );
     }
 }
