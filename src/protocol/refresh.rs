@@ -251,10 +251,11 @@ mod tests {
     }
 
     fn next(family: &Family, generation: u64, at: i64) -> Family {
-        match step(family, generation, at, 10) {
-            Rotation::Next(family) => family,
-            other => panic!("{other:?}"),
-        }
+        let rotation = step(family, generation, at, 10);
+        let Rotation::Next(family) = rotation else {
+            panic!("{rotation:?}")
+        };
+        family
     }
 
     #[test]
@@ -344,9 +345,8 @@ mod tests {
                         current = updated;
                     }
                     Rotation::Retry(same) => prop_assert_eq!(same.leaf, current.leaf),
-                    Rotation::Replay => break,
+                    Rotation::Replay | Rotation::Reject(_) => break,
                     Rotation::Misuse => prop_assert!(false, "one client only"),
-                    Rotation::Reject(_) => break,
                 }
                 let live = (0..=current.leaf)
                     .filter(|g| matches!(step(&current, *g, clock + 10, 10), Rotation::Next(_)))
