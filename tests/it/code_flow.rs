@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::support::app::{Browser, CALLBACK, ISSUER, TestApp, claims, on_both};
+use super::support::app::{Browser, CALLBACK, ISSUER, claims, on_both};
 
 on_both! {
     async fn a_user_logs_in_consents_and_the_client_gets_tokens(app: TestApp) {

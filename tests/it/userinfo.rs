@@ -46,7 +46,7 @@ on_both! {
     async fn absent_claims_are_omitted(app: TestApp) {
         app.change_user(|user| {
             user.email = None;
-            user.profile = Default::default();
+            user.profile = countersign::domain::user::Profile::default();
         }).await;
         let tokens = app.tokens("web", "openid profile email address phone").await;
         let json = app.get_with(URI, tokens["access_token"].as_str().unwrap()).await.json();

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode, header},
+    http::{Request, StatusCode, header},
 };
 use countersign::{
     app::{App, AppOptions, Surroundings},
@@ -71,6 +71,7 @@ macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
         $(#[$meta])*
         mod $name {
+            #[allow(unused_imports, reason = "not every body names something of its file")]
             use super::*;
 
             async fn run($app: $crate::support::app::TestApp) $body
@@ -95,7 +96,6 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) router: Router,
     pub(crate) user: UserId,
-    options: AppOptions,
     _database: TestDatabase,
     _folder: TempDir,
 }
@@ -109,7 +109,7 @@ impl TestApp {
     /// The same with other settings.
     pub(crate) async fn start_with(stage: Stage, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (database, state) = match stage {
+        let (database, store) = match stage {
             Stage::Embedded => (
                 TestDatabase::sqlite(),
                 countersign::app::StateOptions::Embedded(folder.path().join("state")),
@@ -126,7 +126,7 @@ impl TestApp {
         };
         let mut settings = settings();
         change(&mut settings);
-        let options = options(&folder, &database, state, settings);
+        let options = options(&folder, &database, store, settings);
         let clock = Arc::new(TestClock::at(start()));
         let app = build(&options, &clock).await;
         let user = seed(app.ports()).await;
@@ -135,7 +135,6 @@ impl TestApp {
             app,
             clock,
             user,
-            options,
             _database: database,
             _folder: folder,
         }
@@ -144,11 +143,6 @@ impl TestApp {
     /// The use cases' surroundings.
     pub(crate) fn ports(&self) -> &Ports {
         self.app.ports()
-    }
-
-    /// A second node on the same stores. Only where they are servers.
-    pub(crate) async fn another_node(&self) -> App {
-        build(&self.options, &self.clock).await
     }
 
     /// Sends one request.
@@ -555,7 +549,7 @@ impl<'a> Browser<'a> {
     pub(crate) fn new(app: &'a TestApp) -> Self {
         Self {
             app,
-            cookies: Default::default(),
+            cookies: std::collections::BTreeMap::default(),
         }
     }
 
@@ -685,19 +679,4 @@ pub(crate) fn hidden_fields(page: &str) -> Vec<(String, String)> {
         .filter(|tag| tag.starts_with("type=\"hidden\""))
         .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)))
         .collect()
-}
-
-/// A request with a body and any content type.
-pub(crate) fn raw(
-    method: Method,
-    uri: &str,
-    content_type: &str,
-    body: &'static [u8],
-) -> Request<Body> {
-    Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(header::CONTENT_TYPE, content_type)
-        .body(Body::from(body))
-        .unwrap()
 }
