@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     Router,
     body::Body,
-    http::{Request, StatusCode, header},
+    http::{Method, Request, StatusCode, header},
 };
 use countersign::{
     app::{App, AppOptions, Surroundings},
@@ -96,6 +96,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) router: Router,
     pub(crate) user: UserId,
+    options: AppOptions,
     _database: TestDatabase,
     _folder: TempDir,
 }
@@ -135,6 +136,7 @@ impl TestApp {
             app,
             clock,
             user,
+            options,
             _database: database,
             _folder: folder,
         }
@@ -143,6 +145,11 @@ impl TestApp {
     /// The use cases' surroundings.
     pub(crate) fn ports(&self) -> &Ports {
         self.app.ports()
+    }
+
+    /// A second node on the same stores. Only where they are servers.
+    pub(crate) async fn another_node(&self) -> App {
+        build(&self.options, &self.clock).await
     }
 
     /// Sends one request.
@@ -679,4 +686,19 @@ pub(crate) fn hidden_fields(page: &str) -> Vec<(String, String)> {
         .filter(|tag| tag.starts_with("type=\"hidden\""))
         .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)))
         .collect()
+}
+
+/// A request with a body and any content type.
+pub(crate) fn raw(
+    method: Method,
+    uri: &str,
+    content_type: &str,
+    body: &'static [u8],
+) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::CONTENT_TYPE, content_type)
+        .body(Body::from(body))
+        .unwrap()
 }
