@@ -39,6 +39,7 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+pub(crate) use super::browser::{Browser, authorize_uri, hidden_fields};
 use super::{redis, sql::TestDatabase};
 
 /// The issuer of every test.
@@ -516,7 +517,7 @@ pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
     }
 }
 
-fn form(uri: &str, _: &[(&str, &str)]) -> axum::http::request::Builder {
+pub(crate) fn form(uri: &str, _: &[(&str, &str)]) -> axum::http::request::Builder {
     Request::post(uri).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
 }
 
@@ -543,149 +544,6 @@ pub(crate) fn claims(jwt: &str) -> serde_json::Value {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let payload = jwt.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-/// A browser with its cookies.
-pub(crate) struct Browser<'a> {
-    app: &'a TestApp,
-    pub(crate) cookies: std::collections::BTreeMap<String, String>,
-}
-
-impl<'a> Browser<'a> {
-    /// A browser that has never been here.
-    pub(crate) fn new(app: &'a TestApp) -> Self {
-        Self {
-            app,
-            cookies: std::collections::BTreeMap::default(),
-        }
-    }
-
-    /// GET with cookies.
-    pub(crate) async fn get(&mut self, uri: &str) -> Answer {
-        self.send(Request::get(local(uri)).body(Body::empty()).unwrap())
-            .await
-    }
-
-    /// POST of a form with cookies, as a browser sends one from our own pages.
-    pub(crate) async fn post(&mut self, uri: &str, fields: &[(&str, &str)]) -> Answer {
-        let request = form(local(uri), fields)
-            .header(header::ORIGIN, ISSUER)
-            .header("sec-fetch-site", "same-origin");
-        self.send(request.body(Body::from(encode(fields))).unwrap())
-            .await
-    }
-
-    /// Sends a request with this browser's cookies and keeps what is set.
-    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Answer {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        if !cookies.is_empty() {
-            request
-                .headers_mut()
-                .insert(header::COOKIE, cookies.join("; ").parse().unwrap());
-        }
-        let answer = self.app.send(request).await;
-        for line in answer.headers.get_all(header::SET_COOKIE) {
-            let line = line.to_str().unwrap();
-            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            if line.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        answer
-    }
-
-    /// The authorization request of a client, with further or replaced parameters.
-    pub(crate) async fn authorize(&mut self, client: &str, extra: &[(&str, &str)]) -> Answer {
-        self.get(&authorize_uri(client, extra)).await
-    }
-
-    /// Follows our own redirects and fills in our own forms until there is an answer for the client.
-    pub(crate) async fn finish(&mut self, mut answer: Answer) -> Answer {
-        for _ in 0..10 {
-            if answer.status == StatusCode::SEE_OTHER && answer.location().starts_with('/') {
-                let location = answer.location().to_owned();
-                answer = self.get(&location).await;
-            } else if answer.body.contains("action=\"/login\"") {
-                answer = self.log_in(&answer.body, USERNAME, PASSWORD).await;
-            } else if answer.body.contains("action=\"/consent\"") {
-                let fields = hidden_fields(&answer.body);
-                let mut fields: Vec<(&str, &str)> = fields
-                    .iter()
-                    .map(|(n, v)| (n.as_str(), v.as_str()))
-                    .collect();
-                fields.push(("decision", "approve"));
-                answer = self.post("/consent", &fields).await;
-            } else {
-                return answer;
-            }
-        }
-        panic!("the flow does not end: {answer:?}");
-    }
-
-    /// Fills in a login page.
-    pub(crate) async fn log_in(&mut self, page: &str, username: &str, password: &str) -> Answer {
-        let fields = hidden_fields(page);
-        let mut fields: Vec<(&str, &str)> = fields
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
-        fields.extend([("username", username), ("password", password)]);
-        self.post("/login", &fields).await
-    }
-
-    /// Runs the whole flow to a code.
-    pub(crate) async fn code(&mut self, client: &str, extra: &[(&str, &str)]) -> String {
-        let answer = self.authorize(client, extra).await;
-        let answer = self.finish(answer).await;
-        answer
-            .location_param("code")
-            .unwrap_or_else(|| panic!("no code: {answer:?}"))
-    }
-}
-
-/// A path without the origin of the issuer.
-fn local(uri: &str) -> &str {
-    uri.strip_prefix(ISSUER).unwrap_or(uri)
-}
-
-/// The URI of an authorization request with PKCE, in which `extra` replaces or adds parameters; an
-/// empty value removes one.
-pub(crate) fn authorize_uri(client: &str, extra: &[(&str, &str)]) -> String {
-    let mut fields = vec![
-        ("client_id", client),
-        ("response_type", "code"),
-        ("redirect_uri", CALLBACK),
-        ("scope", "openid"),
-        ("state", "the-state"),
-        ("nonce", "the-nonce"),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ];
-    fields.retain(|(name, _)| !extra.iter().any(|(other, _)| other == name));
-    fields.extend(extra.iter().filter(|(_, value)| !value.is_empty()));
-    format!("/oauth2/authorize?{}", encode(&fields))
-}
-
-/// Names and values of a page's hidden fields.
-pub(crate) fn hidden_fields(page: &str) -> Vec<(String, String)> {
-    let attribute = |tag: &str, name: &str| {
-        let start = tag
-            .find(&format!("{name}=\""))
-            .map(|at| at + name.len() + 2)?;
-        let end = tag[start..].find('"')? + start;
-        Some(tag[start..end].to_owned())
-    };
-    page.split("<input ")
-        .skip(1)
-        .filter(|tag| tag.starts_with("type=\"hidden\""))
-        .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)))
-        .collect()
 }
 
 /// A request with a body and any content type.

@@ -1,6 +1,7 @@
 //! What several suites need: servers and clients that clean up after themselves.
 
 pub(crate) mod app;
+pub(crate) mod browser;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod sql;
