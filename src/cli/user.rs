@@ -1,6 +1,9 @@
 //! `user`: accounts.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -97,6 +100,10 @@ pub(super) struct AddUser {
     /// `phone_number`, such as +49301234567
     #[arg(long)]
     phone_number: Option<String>,
+    /// Standard claims (OIDC Core 5.1) as JSON, such as
+    /// {"birthdate": "1990-10-31", "address": {"locality": "Berlin"}}; the options above win
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
     /// A role to give; may be repeated
     #[arg(long, value_name = "ROLE")]
     role: Vec<String>,
@@ -146,6 +153,10 @@ async fn add(global: &Global, registrar: &Registrar, add: AddUser) -> Result<(),
             return Err(RegistrarError::NotFound("role", role.clone()).into());
         }
     }
+    let claims = match &add.claims {
+        Some(file) => read_claims(file)?,
+        None => Profile::default(),
+    };
     let password = if add.no_password {
         None
     } else {
@@ -160,11 +171,11 @@ async fn add(global: &Global, registrar: &Registrar, add: AddUser) -> Result<(),
         username: add.username,
         email: add.email.map(|email| (email, proof)),
         profile: Profile {
-            first_name: add.given_name,
-            last_name: add.family_name,
-            full_name: add.name,
-            phone_number: add.phone_number,
-            ..Profile::default()
+            first_name: add.given_name.or(claims.first_name),
+            last_name: add.family_name.or(claims.last_name),
+            full_name: add.name.or(claims.full_name),
+            phone_number: add.phone_number.or(claims.phone_number),
+            ..claims
         },
         password,
     };
@@ -173,6 +184,13 @@ async fn add(global: &Global, registrar: &Registrar, add: AddUser) -> Result<(),
         assign_role(registrar, user.username.as_str(), role, Assignment::Give).await?;
     }
     done(global, &user, "is registered")
+}
+
+fn read_claims(file: &Path) -> Result<Profile, CliError> {
+    let wrong =
+        |error: &dyn std::fmt::Display| CliError::usage(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    serde_json::from_str(&text).map_err(|error| wrong(&error))
 }
 
 fn done(global: &Global, user: &User, what: &str) -> Result<(), CliError> {

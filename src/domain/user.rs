@@ -75,13 +75,16 @@ impl User {
 /// The standard claims of OIDC Core §5.1 that are neither identifier nor email. Absent is `None`,
 /// never an empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Profile {
     /// `given_name`
+    #[serde(alias = "given_name")]
     pub first_name: Option<String>,
     /// `family_name`
+    #[serde(alias = "family_name")]
     pub last_name: Option<String>,
     /// `name`; where absent, first and last name together.
+    #[serde(alias = "name")]
     pub full_name: Option<String>,
     /// `middle_name`
     pub middle_name: Option<String>,
@@ -111,7 +114,7 @@ pub struct Profile {
 
 /// The `address` claim (OIDC Core §5.1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Address {
     /// The whole address, lines separated by newlines.
     #[serde(skip_serializing_if = "Option::is_none")]

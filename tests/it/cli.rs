@@ -106,6 +106,36 @@ fn a_user_is_made_shown_locked_out_and_let_in_again() {
 }
 
 #[test]
+fn standard_claims_come_from_a_file_and_a_misspelled_one_is_named() {
+    let desk = Desk::migrated();
+    let file = desk.0.path().join("claims.json");
+    let claims = r#"{"given_name":"Ann","birthdate":"1990-10-31","address":{"locality":"Berlin"}}"#;
+    std::fs::write(&file, claims).unwrap();
+    let add = [
+        "user",
+        "add",
+        "ann",
+        "--no-password",
+        "--claims",
+        "claims.json",
+    ];
+    let user = desk.ok(&[&add[..], &["--family-name", "Example"]].concat());
+    assert_eq!(user["profile"]["first_name"], "Ann");
+    assert_eq!(user["profile"]["last_name"], "Example");
+    assert_eq!(user["profile"]["address"]["locality"], "Berlin");
+    std::fs::write(&file, r#"{"birthday":"1990-10-31"}"#).unwrap();
+    let add = [
+        "user",
+        "add",
+        "bob",
+        "--no-password",
+        "--claims",
+        "claims.json",
+    ];
+    assert!(desk.fails(2, &add).contains("birthday"));
+}
+
+#[test]
 fn what_cannot_be_done_says_why_and_what_to_do_next() {
     let desk = Desk::new();
     assert!(

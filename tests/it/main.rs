@@ -9,6 +9,7 @@
 mod cli;
 mod code_flow;
 mod discovery;
+mod flow_attacks;
 mod guard;
 mod introspection;
 mod jose;
