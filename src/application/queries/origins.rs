@@ -16,8 +16,11 @@ use crate::{
     },
 };
 
-/// How long a list of origins is believed. A client registered meanwhile waits at most that long.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long a list is believed when it has the origin: a client switched off stays at most that long.
+const HIT: Duration = Duration::from_secs(5);
+/// How long a list is believed when it lacks the origin: a new client waits at most that long, and
+/// strangers cannot make us read more often.
+const MISS: Duration = Duration::from_secs(1);
 /// Clients read at once.
 const PAGE: u64 = 500;
 
@@ -47,21 +50,26 @@ impl ClientOrigins {
     /// Whether an active client has this origin: registered as one, or in a redirection URI of a
     /// script in the browser. While the database is away, what was known last.
     pub async fn contains(&self, origin: &str) -> bool {
-        if !self.is_fresh() {
+        let is_known = self.knows(origin);
+        if !self.is_younger(if is_known { HIT } else { MISS }) {
             match self.read().await {
                 Ok(origins) => self.replace(origins),
                 Err(error) => tracing::warn!(%error, "the origins of clients cannot be read"),
             }
         }
+        self.knows(origin)
+    }
+
+    fn knows(&self, origin: &str) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.origins.contains(origin)
     }
 
-    fn is_fresh(&self) -> bool {
+    fn is_younger(&self, age: Duration) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known
             .read_at
-            .is_some_and(|at| self.clock.now().since(at) < FRESH)
+            .is_some_and(|at| self.clock.now().since(at) < age)
     }
 
     fn replace(&self, origins: HashSet<String>) {

@@ -134,6 +134,7 @@ async fn read(reader: &dyn Reader) {
     reader.authority(&grace).await.unwrap();
     reader.client(&app).await.unwrap();
     reader.resource_server("https://api.example").await.unwrap();
+    reader.resource_servers().await.unwrap();
     reader.consent(&grace, &app).await.unwrap();
     let grant = grant("g", "grace", "app");
     reader.grant(&grant.id).await.unwrap();
