@@ -10,7 +10,7 @@ use countersign::domain::client::ConsentPolicy;
 
 use super::support::app::{
     Browser, CALLBACK, ISSUER, PASSWORD, TestApp, USERNAME, authorize_uri, encode, hidden_fields,
-    on_both, start,
+    on_both, start, user,
 };
 
 const SESSION: &str = "__Host-countersign";
@@ -141,6 +141,32 @@ on_both! {
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{length}");
         }
         assert!(!app.events().await.contains(&"login.failed"));
+    }
+
+    async fn c150_look_alikes_are_one_account_or_none(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let wide = browser.log_in(&page, "ＡＬＩＣＥ", PASSWORD).await;
+        assert_eq!(wide.status, StatusCode::SEE_OTHER);
+        for name in ["ali\u{200b}ce", "alice\u{ad}", "\u{430}lice", "al\u{131}ce"] {
+            let (mut browser, page) = login_page(&app, &[]).await;
+            assert_eq!(browser.log_in(&page, name, PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{name:?}");
+        }
+        let other = countersign::domain::id::UserId::new(uuid::Uuid::new_v4().to_string());
+        let mut twin = user(&other);
+        twin.email = None;
+        assert!(app.begin().await.add_user(&twin).await.is_err(), "the canonical name is taken");
+    }
+
+    async fn c153_an_interaction_is_no_address_to_go_to(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[]).await;
+        for target in ["//evil.test", "/\\evil.test", "https://evil.test", "..%2f..", "%0d%0aLocation:%20https://evil.test"] {
+            for uri in ["/login", "/consent", "/oauth2/authorize/resume"] {
+                let answer = browser.get(&format!("{uri}?interaction={target}&return_to={target}")).await;
+                assert!(answer.status.is_client_error(), "{uri} {target}: {}", answer.status);
+                assert!(!answer.headers.contains_key(header::LOCATION));
+            }
+        }
     }
 
     async fn c155_hostile_text_is_inert_on_every_page(app: TestApp) {

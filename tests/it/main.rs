@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod client_assertions;
 mod code_flow;
 mod discovery;
 mod flow_attacks;
@@ -16,6 +17,7 @@ mod jose;
 mod layers;
 mod login_limits;
 mod login_pages;
+mod login_timing;
 mod logout;
 mod operations;
 mod playground;
