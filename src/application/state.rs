@@ -38,14 +38,15 @@ pub async fn get_record<T: DeserializeOwned>(
     bytes.as_deref().map(decode).transpose()
 }
 
-/// Replaces a record, keeping the time it has left, and returns the old one; writes nothing if
-/// there is none. Exactly one of several callers gets each record.
+/// Replaces a record and its time to live, and returns the old one; writes nothing if there is
+/// none. Exactly one of several callers gets each record.
 pub async fn swap_record<T: Serialize + DeserializeOwned + Sync>(
     store: &dyn StateStore,
     key: &StateKey,
     record: &T,
+    ttl: Duration,
 ) -> Result<Option<T>, StateError> {
-    let bytes = store.swap(key, &encode(record)?).await?;
+    let bytes = store.swap(key, &encode(record)?, ttl).await?;
     bytes.as_deref().map(decode).transpose()
 }
 

@@ -8,6 +8,7 @@
 
 mod cli;
 mod client_assertions;
+mod clocks;
 mod code_flow;
 mod discovery;
 mod flow_attacks;

@@ -36,8 +36,6 @@ use crate::{
 
 /// Lost races for one interaction until we give up.
 const MAX_UPDATE_ATTEMPTS: usize = 10;
-/// How much longer than a code its tombstone is kept, so that a replay is noticed.
-const TOMBSTONE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// A request that waits for its user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -355,7 +353,8 @@ async fn respond(
         challenge: request.challenge.clone(),
         expires_at: now.plus(ports.settings.lifetimes.code),
     };
-    let ttl = ports.settings.lifetimes.code + TOMBSTONE;
+    // The store ends it too, so that a node whose clock is behind cannot accept it any more.
+    let ttl = ports.settings.lifetimes.code;
     let slot = CodeSlot::Live(Box::new(record));
     state::put_record(&*ports.state, &StateKey::new(Kind::Code, &code), &slot, ttl).await?;
     Ok(Outcome::Respond(

@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+/// How much longer than a code its tombstone is kept, so that a replay is noticed.
+const TOMBSTONE: std::time::Duration = std::time::Duration::from_mins(10);
 /// Lost races for one family until we give up: each means that another request made progress.
 const MAX_ROTATION_ATTEMPTS: usize = 100;
 
@@ -74,7 +76,8 @@ async fn redeem_code(
 ) -> Result<TokenResponse, Failure> {
     let now = ports.clock.now();
     let key = StateKey::new(Kind::Code, exchange.code);
-    let slot = state::swap_record(&*ports.state, &key, &CodeSlot::Spent).await?;
+    let ttl = ports.settings.lifetimes.code + TOMBSTONE;
+    let slot = state::swap_record(&*ports.state, &key, &CodeSlot::Spent, ttl).await?;
     match code_grant::redeem(exchange, slot, client, now) {
         Redemption::Granted(grant) => {
             let family = starts_family(client, &grant).then(|| ports.identifier());

@@ -1,11 +1,12 @@
 //! The store of what is short-lived and hot: codes, sessions, refresh families, replay keys,
-//! counters. Seven atomic byte operations, each on one key, so that any number of nodes can share
-//! a store without a lock and Redis Cluster never sees a command across slots.
+//! counters. Atomic byte operations, each change on one key, so that any number of nodes can share a
+//! store without a lock.
 //!
-//! Time to live is housekeeping by the store's own clock. A record that must not be used after a
-//! moment carries that moment, and the injected clock decides.
+//! Time to live is the store's own clock. A record that must not be used after a moment carries
+//! that moment too, and the injected clock decides: neither a node whose clock is behind nor a store
+//! whose clock is behind can let it live on.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -23,10 +24,21 @@ pub trait StateStore: Send + Sync {
     /// The record, if it is there and has not expired.
     async fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateError>;
 
-    /// Replaces an existing record, keeping the time it has left, and returns the old one. Without
-    /// a record nothing is written. Of several callers exactly one sees each value: this is how
-    /// anything is used only once.
-    async fn swap(&self, key: &StateKey, value: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+    /// The records of all these keys, in their order, in one round trip. Each is as [`get`] would
+    /// show it; changes of others may come in between.
+    ///
+    /// [`get`]: StateStore::get
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<Option<Vec<u8>>>, StateError>;
+
+    /// Replaces an existing record and its time to live, and returns the old one. Without a record
+    /// nothing is written. Of several callers exactly one sees each value: this is how anything is
+    /// used only once.
+    async fn swap(
+        &self,
+        key: &StateKey,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Option<Vec<u8>>, StateError>;
 
     /// Replaces the record and its time to live only if it equals `expected`; says whether it did.
     async fn replace(
@@ -43,6 +55,10 @@ pub trait StateStore: Send + Sync {
     /// Counts one event and returns how many there have been in the present window, which opens
     /// with the first event and does not move. `get` shows the count as decimal digits.
     async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError>;
+
+    /// Names the store's memory: as long as the name is the same, nothing was forgotten by a
+    /// restart or by another server taking over. Costs no round trip while the store is connected.
+    async fn incarnation(&self) -> Result<Arc<str>, StateError>;
 }
 
 /// The name of a record: its kind and the digest of its identifier. Because a key can be made in no

@@ -21,6 +21,7 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,12 +32,19 @@ use self::{
     writer::Writer,
 };
 use super::milliseconds;
-use crate::application::ports::state::{StateError, StateKey, StateStore};
+use crate::{
+    application::ports::{
+        Rng as _,
+        state::{StateError, StateKey, StateStore},
+    },
+    infrastructure::random::SystemRng,
+};
 
 /// A state store in a directory that belongs to this process alone.
 pub struct EmbeddedStore {
     records: Records,
     writer: Writer,
+    incarnation: Arc<str>,
 }
 
 impl EmbeddedStore {
@@ -63,7 +71,11 @@ impl EmbeddedStore {
             }
         })?;
         let writer = Writer::start(records.clone()).map_err(|error| failed(error.into()))?;
-        Ok(Self { records, writer })
+        Ok(Self {
+            records,
+            writer,
+            incarnation: incarnation(),
+        })
     }
 
     async fn write<T: Send + 'static>(
@@ -108,13 +120,27 @@ impl StateStore for EmbeddedStore {
         Ok(entry.map(|entry| entry.value))
     }
 
-    async fn swap(&self, key: &StateKey, value: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        let now = store_time();
+        let one = |key| {
+            let entry = self.records.live(&key_bytes(key), now)?;
+            Ok(entry.map(|entry| entry.value))
+        };
+        keys.iter().map(one).collect()
+    }
+
+    async fn swap(
+        &self,
+        key: &StateKey,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Option<Vec<u8>>, StateError> {
         let value = value.to_vec();
         self.write(key, move |records, key| {
             let Some(old) = records.live(key, store_time())? else {
                 return Ok(None);
             };
-            records.put(key, &value, old.expires)?;
+            records.put(key, &value, expiry(ttl))?;
             Ok(Some(old.value))
         })
         .await
@@ -159,6 +185,10 @@ impl StateStore for EmbeddedStore {
         })
         .await
     }
+
+    async fn incarnation(&self) -> Result<Arc<str>, StateError> {
+        Ok(self.incarnation.clone())
+    }
 }
 
 /// Why the store could not be opened.
@@ -182,6 +212,14 @@ pub enum OpenError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// A name that no other opening of any store has.
+fn incarnation() -> Arc<str> {
+    let mut random = [0; 16];
+    SystemRng.fill(&mut random);
+    let name = uuid::Builder::from_random_bytes(random).into_uuid();
+    name.to_string().into()
 }
 
 fn expiry(ttl: Duration) -> u64 {

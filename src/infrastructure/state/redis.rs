@@ -1,7 +1,7 @@
 //! The state store for many nodes: Redis 6.2 or later.
 //!
-//! Every operation is one command or one script on one key, so that Redis makes it atomic and a
-//! cluster never sees two slots. Redis expires by its own clock.
+//! Every change is one command or one script on one key, so that Redis makes it atomic. Redis
+//! expires by its own clock.
 //!
 //! **Failure.** Nothing here hangs longer than [`DEADLINE`]. A write is sent once: repeating a swap
 //! whose answer was lost would find its own tombstone and report a replay, repeating an `add` would
@@ -11,6 +11,7 @@ mod link;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::{Cmd, FromRedisValue, RedisError, Script, ScriptInvocation};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::link::Link;
+use self::link::{Link, field};
 use super::milliseconds;
 use crate::application::ports::state::{StateError, StateKey, StateStore};
 
@@ -110,6 +111,17 @@ impl RedisStore {
         format!("{}:{}:{{{digest}}}", self.namespace, key.kind().prefix())
     }
 
+    /// Asks twice if the connection was lost: reading changes nothing.
+    async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StateError> {
+        let twice = async {
+            match self.link.query(command).await {
+                Err(error) if link::is_lost(&error) => self.link.query(command).await,
+                answer => answer,
+            }
+        };
+        in_time(twice).await
+    }
+
     async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StateError> {
         in_time(self.link.query(command)).await
     }
@@ -139,19 +151,29 @@ impl StateStore for RedisStore {
     async fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateError> {
         let mut command = redis::cmd("GET");
         command.arg(self.key(key));
-        let twice = async {
-            match self.link.query(&command).await {
-                Err(error) if link::is_lost(&error) => self.link.query(&command).await,
-                answer => answer,
-            }
-        };
-        in_time(twice).await
+        self.read(&command).await
     }
 
-    async fn swap(&self, key: &StateKey, value: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("MGET");
+        for key in keys {
+            command.arg(self.key(key));
+        }
+        self.read(&command).await
+    }
+
+    async fn swap(
+        &self,
+        key: &StateKey,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Option<Vec<u8>>, StateError> {
         let mut command = redis::cmd("SET");
-        command.arg(self.key(key)).arg(value);
-        command.arg("XX").arg("GET").arg("KEEPTTL");
+        command.arg(self.key(key)).arg(value).arg("XX").arg("GET");
+        command.arg("PX").arg(milliseconds(ttl));
         self.write(&command).await
     }
 
@@ -177,6 +199,10 @@ impl StateStore for RedisStore {
         let mut script = self.hit.key(self.key(key));
         script.arg(milliseconds(window));
         self.run(&script).await
+    }
+
+    async fn incarnation(&self) -> Result<Arc<str>, StateError> {
+        in_time(self.link.server()).await
     }
 }
 
@@ -251,12 +277,6 @@ fn supports_swap(version: &str) -> bool {
         return false;
     };
     (major, minor) >= (6, 2)
-}
-
-/// A field of what `INFO` answers: lines of `name:value`.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    let mut fields = info.lines().filter_map(|line| line.split_once(':'));
-    fields.find_map(|(key, value)| (key == name).then_some(value.trim()))
 }
 
 #[cfg(test)]

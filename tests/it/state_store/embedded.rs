@@ -40,6 +40,16 @@ async fn records_survive_closing_and_opening() {
     }
 }
 
+#[tokio::test]
+async fn every_opening_has_a_name_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut names = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let store = EmbeddedStore::open(directory.path()).unwrap();
+        assert!(names.insert(store.incarnation().await.unwrap()));
+    }
+}
+
 #[test]
 fn a_second_store_on_a_directory_is_refused_by_its_name() {
     let directory = tempfile::tempdir().unwrap();
@@ -137,7 +147,7 @@ async fn write_until_killed(directory: &Path) -> ! {
 async fn write_and_acknowledge(store: &dyn StateStore, name: &str) {
     let key = victim_key(name);
     store.put(&key, b"first", LONG).await.unwrap();
-    let old = store.swap(&key, name.as_bytes()).await.unwrap();
+    let old = store.swap(&key, name.as_bytes(), LONG).await.unwrap();
     assert_eq!(old.as_deref(), Some(b"first".as_slice()));
     println!("wrote {name}");
 }

@@ -113,7 +113,7 @@ async fn every_record_and_counter_has_an_end() {
     let options = options(servers::shared_url());
     let store = RedisStore::connect(&options).await.unwrap();
     store.put(&key("put"), b"one", LONG).await.unwrap();
-    store.swap(&key("put"), b"two").await.unwrap();
+    store.swap(&key("put"), b"two", LONG).await.unwrap();
     store.add(&key("add"), b"one", LONG).await.unwrap();
     store
         .replace(&key("add"), b"one", b"two", LONG)
@@ -154,12 +154,14 @@ async fn a_server_that_restarts_is_found_again() {
     let mut server = RedisServer::start();
     let store = RedisStore::connect(&options(&server.url())).await.unwrap();
     store.put(&key("a"), b"one", LONG).await.unwrap();
+    let before = store.incarnation().await.unwrap();
     server.restart();
     assert_eq!(
         store.get(&key("a")).await.unwrap(),
         None,
         "reading asks twice"
     );
+    assert_ne!(store.incarnation().await.unwrap(), before);
     store.put(&key("a"), b"two", LONG).await.unwrap();
     assert_eq!(store.get(&key("a")).await.unwrap().unwrap(), b"two");
 }
@@ -186,18 +188,21 @@ async fn c179_a_server_that_does_not_answer_makes_every_operation_fail_in_time()
     store.put(&key("a"), b"one", LONG).await.unwrap();
     server.signal("STOP");
     let (a, b) = (key("a"), key("b"));
+    let both = [a, b];
     let failed = tokio::time::timeout(HANG, async {
         tokio::join!(
             store.put(&a, b"two", LONG),
             store.add(&b, b"two", LONG),
             store.get(&a),
-            store.swap(&a, b"two"),
+            store.swap(&a, b"two", LONG),
             store.replace(&a, b"one", b"two", LONG),
             store.delete(&b),
             store.hit(&b, LONG),
+            store.get_many(&both),
         )
     });
-    let (put, add, get, swap, replace, delete, hit) = failed.await.expect("an operation hangs");
+    let (put, add, get, swap, replace, delete, hit, many) =
+        failed.await.expect("an operation hangs");
     assert_unavailable(put);
     assert_unavailable(add);
     assert_unavailable(get);
@@ -205,6 +210,7 @@ async fn c179_a_server_that_does_not_answer_makes_every_operation_fail_in_time()
     assert_unavailable(replace);
     assert_unavailable(delete);
     assert_unavailable(hit);
+    assert_unavailable(many);
     server.signal("CONT");
     store.put(&b, b"three", LONG).await.unwrap();
     assert_eq!(store.get(&b).await.unwrap().unwrap(), b"three");
@@ -216,10 +222,12 @@ async fn a_server_that_is_gone_makes_every_operation_fail_in_time() {
     let store = RedisStore::connect(&options(&server.url())).await.unwrap();
     drop(server);
     for _ in 0..2 {
-        let swapped = tokio::time::timeout(HANG, store.swap(&key("a"), b"two")).await;
+        let swapped = tokio::time::timeout(HANG, store.swap(&key("a"), b"two", LONG)).await;
         assert_unavailable(swapped.expect("swap hangs"));
         let read = tokio::time::timeout(HANG, store.get(&key("a"))).await;
         assert_unavailable(read.expect("get hangs"));
+        let named = tokio::time::timeout(HANG, store.incarnation()).await;
+        assert_unavailable(named.expect("incarnation hangs"));
     }
 }
 

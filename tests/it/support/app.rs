@@ -150,7 +150,12 @@ impl TestApp {
 
     /// A second node on the same stores. Only where they are servers.
     pub(crate) async fn another_node(&self) -> App {
-        build(&self.options, &self.clock).await
+        self.another_node_at(&self.clock).await
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) async fn another_node_at(&self, clock: &Arc<TestClock>) -> App {
+        build(&self.options, clock).await
     }
 
     /// Sends one request.

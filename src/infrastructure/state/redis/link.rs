@@ -14,9 +14,9 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisError, RedisResult, ScriptInvocation, TlsCertificates,
-    aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, ScriptInvocation,
+    TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::sync::Mutex;
 
@@ -34,6 +34,7 @@ pub(super) struct Link {
 struct Connected {
     connection: MultiplexedConnection,
     lost: Arc<AtomicBool>,
+    server: Arc<str>,
 }
 
 impl Link {
@@ -86,6 +87,12 @@ impl Link {
         connected.note(answer)
     }
 
+    /// The `run_id` of the server that the present connection talks to: another one after a
+    /// restart, and after a failover.
+    pub(super) async fn server(&self) -> RedisResult<Arc<str>> {
+        Ok(self.connected().await?.server)
+    }
+
     async fn connected(&self) -> RedisResult<Connected> {
         let mut current = self.current.lock().await;
         if let Some(connected) = &*current
@@ -113,11 +120,20 @@ impl Link {
                 }
                 Ok::<_, std::convert::Infallible>(())
             });
-        let connection = self
+        let mut connection = self
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        Ok(Connected { connection, lost })
+        // Before the connection is used for anything: whoever compares the name with what it read
+        // must not read from a server that it has no name of.
+        let info = redis::cmd("INFO").arg("server").to_owned();
+        let info: String = info.query_async(&mut connection).await?;
+        let server = field(&info, "run_id").ok_or_else(no_run_id)?.into();
+        Ok(Connected {
+            connection,
+            lost,
+            server,
+        })
     }
 }
 
@@ -132,6 +148,17 @@ impl Connected {
         }
         answer
     }
+}
+
+/// A field of what `INFO` answers: lines of `name:value`.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = info.lines().filter_map(|line| line.split_once(':'));
+    fields.find_map(|(key, value)| (key == name).then_some(value.trim()))
+}
+
+fn no_run_id() -> RedisError {
+    let what = "the server does not say its run_id";
+    RedisError::from((ErrorKind::UnexpectedReturnType, what))
 }
 
 /// Whether another connection might answer.
