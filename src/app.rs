@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     application::{
         Ports,
+        directory::Directory,
         ports::{Clock, PasswordHasher, Rng, Store, StoreError, state::StateStore},
         queries::origins::ClientOrigins,
         settings::Settings,
@@ -22,6 +23,7 @@ use crate::{
     config::{Config, Mode, ServerConfig, StateConfig},
     infrastructure::{
         clock::SystemClock,
+        group_commit::GroupCommit,
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError},
         password::{Argon2Hasher, StartError},
@@ -244,9 +246,15 @@ impl App {
         let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
         let settings = options.settings.clone();
         let signer = ring.clone();
+        let directory = Directory::new(store.clone(), state.clone(), clock.clone(), rng.clone());
+        let directory = Arc::new(directory);
+        store.set_announcer(directory.clone());
+        let ledger = Arc::new(GroupCommit::start(store.clone()));
         let ports = Ports {
             store,
             state,
+            directory,
+            ledger,
             signer,
             passwords,
             clock,
@@ -319,7 +327,8 @@ impl App {
     pub async fn maintain(&self, stop: CancellationToken) {
         tokio::join!(
             self.ring.keep_fresh(stop.clone()),
-            upkeep::sweep_grants(self.ports(), stop)
+            self.ports().directory.follow(stop.clone()),
+            upkeep::sweep(self.ports(), stop)
         );
     }
 

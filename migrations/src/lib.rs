@@ -18,6 +18,9 @@ mod m20261123_000012_grants;
 mod m20261123_000013_signing_keys;
 mod m20261123_000014_audit_events;
 mod m20261123_000015_outbox;
+mod m20261124_000016_directory_changes;
+mod m20261124_000017_revocations;
+mod m20261124_000018_user_security_version;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -64,6 +67,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000013_signing_keys::Migration),
             Box::new(m20261123_000014_audit_events::Migration),
             Box::new(m20261123_000015_outbox::Migration),
+            Box::new(m20261124_000016_directory_changes::Migration),
+            Box::new(m20261124_000017_revocations::Migration),
+            Box::new(m20261124_000018_user_security_version::Migration),
         ]
     }
 }

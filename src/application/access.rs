@@ -1,7 +1,11 @@
 //! Access tokens that come back: to userinfo, introspection and revocation.
 
+use std::sync::Arc;
+
 use super::{
     Failure, Ports,
+    commands::end_grant,
+    directory::Sight,
     ports::{
         InvalidToken,
         state::{Kind, StateKey},
@@ -9,7 +13,11 @@ use super::{
     state,
 };
 use crate::{
-    domain::{client::Client, id::UserId, user::User},
+    domain::{
+        client::Client,
+        id::{GrantId, UserId},
+        user::User,
+    },
     protocol::{
         access_token::{self, AccessToken},
         gate,
@@ -19,65 +27,126 @@ use crate::{
 /// Marks opaque access tokens, so that scanners for leaked secrets know them.
 pub const OPAQUE_PREFIX: &str = "cs_at_";
 
+/// A new opaque token: it names its grant, so that one round trip tells whether both still stand.
+pub fn new_opaque(ports: &Ports, grant: &GrantId) -> String {
+    format!("{OPAQUE_PREFIX}{grant}.{}", ports.secret())
+}
+
+/// Where the state store holds what an opaque token means.
+pub fn opaque_key(token: &str) -> StateKey {
+    StateKey::new(Kind::AccessToken, token)
+}
+
+/// The record that says that a single token was revoked.
+pub fn revocation(jti: &str) -> StateKey {
+    StateKey::new(Kind::RevokedToken, &format!("jti\0{jti}"))
+}
+
+/// A token as it was presented: read as far as it goes without the state store.
+pub enum Presented {
+    /// Something that can be no token of ours.
+    Foreign,
+    /// One that refers to a record.
+    Opaque {
+        /// Where the record is.
+        key: StateKey,
+        /// The grant that it names.
+        grant: GrantId,
+    },
+    /// One that says everything itself, under a signature of ours.
+    Jwt(Box<AccessToken>),
+}
+
+impl Presented {
+    /// Reads a token; the signature of a JWT is verified.
+    pub async fn read(ports: &Ports, token: &str) -> Self {
+        if let Some(rest) = token.strip_prefix(OPAQUE_PREFIX) {
+            return match rest.split_once('.') {
+                Some((grant, _)) => Self::Opaque {
+                    key: opaque_key(token),
+                    grant: GrantId::new(grant),
+                },
+                None => Self::Foreign,
+            };
+        }
+        match ports.signer.verify(access_token::TYP, token).await {
+            Ok(claims) => serde_json::from_value(claims.into())
+                .map_or(Self::Foreign, |claims| Self::Jwt(Box::new(claims))),
+            Err(InvalidToken) => Self::Foreign,
+        }
+    }
+
+    /// What it takes from the state store to judge it.
+    pub fn records(&self) -> Vec<StateKey> {
+        match self {
+            Self::Foreign => Vec::new(),
+            Self::Opaque { key, grant } => vec![*key, end_grant::mark(grant)],
+            Self::Jwt(claims) => vec![revocation(&claims.jti), end_grant::mark(&claims.gid)],
+        }
+    }
+
+    /// The content of a token of ours that has not expired, with what was found of its records. It
+    /// may have been revoked.
+    pub fn content(
+        self,
+        ports: &Ports,
+        found: &[Option<Vec<u8>>],
+    ) -> Result<Option<Content>, Failure> {
+        let first = found.first().and_then(Option::as_deref);
+        let is_grant_ended = found.get(1).is_some_and(Option::is_some);
+        let (claims, is_revoked) = match self {
+            Self::Foreign => (None, false),
+            Self::Opaque { .. } => (first.map(state::decode).transpose()?, false),
+            Self::Jwt(claims) => (Some(*claims), first.is_some()),
+        };
+        let now = ports.clock.now();
+        let issuer = ports.settings.issuer.as_str();
+        Ok(claims
+            .filter(|claims: &AccessToken| claims.iss == issuer && now < claims.exp)
+            .map(|claims| Content {
+                marks: [
+                    (revocation(&claims.jti), is_revoked),
+                    (end_grant::mark(&claims.gid), is_grant_ended),
+                ],
+                claims,
+            }))
+    }
+}
+
+/// What a token says, and whether the state store has marks against it.
+pub struct Content {
+    /// What it says.
+    pub claims: AccessToken,
+    marks: [(StateKey, bool); 2],
+}
+
 /// An access token that is good at this moment, with those it concerns.
 pub struct LiveToken {
     /// What it says.
     pub claims: AccessToken,
     /// Whose it is.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// About whom; absent where the client acts for itself.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
 }
 
-/// The content of a token of ours that has not expired; it may have been revoked.
-pub async fn read(ports: &Ports, token: &str) -> Result<Option<AccessToken>, Failure> {
-    let claims: Option<AccessToken> = if token.starts_with(OPAQUE_PREFIX) {
-        state::get_record(&*ports.state, &StateKey::new(Kind::AccessToken, token)).await?
+/// Checks that a token, its grant, its client and its user still stand.
+pub async fn live(sight: &Sight<'_>, content: Content) -> Result<Option<LiveToken>, Failure> {
+    let Content { claims, marks } = content;
+    let Some(client) = sight.client(&claims.client_id).await? else {
+        return Ok(None);
+    };
+    let is_own = claims.is_of_client_itself();
+    let grant = (!is_own).then_some(&claims.gid);
+    if sight.has_ended(&marks, grant, &claims.epoch).await? {
+        return Ok(None);
+    }
+    let user = if is_own {
+        None
     } else {
-        match ports.signer.verify(access_token::TYP, token).await {
-            Ok(claims) => serde_json::from_value(claims.into()).ok(),
-            Err(InvalidToken) => None,
-        }
+        sight.user(&UserId::new(claims.sub.as_str())).await?
     };
-    let now = ports.clock.now();
-    Ok(claims.filter(|claims| claims.iss == ports.settings.issuer.as_str() && now < claims.exp))
-}
-
-/// The record that says that a self-contained token was revoked.
-pub fn revocation(jti: &str) -> StateKey {
-    StateKey::new(Kind::RevokedToken, &format!("jti\0{jti}"))
-}
-
-/// Reads a token and checks that it, its grant, its client and its user still stand.
-pub async fn live(ports: &Ports, token: &str) -> Result<Option<LiveToken>, Failure> {
-    let Some(claims) = read(ports, token).await? else {
-        return Ok(None);
-    };
-    let is_jwt = !token.starts_with(OPAQUE_PREFIX);
-    if is_jwt && ports.state.get(&revocation(&claims.jti)).await?.is_some() {
-        return Ok(None);
-    }
-    let reader = ports.store.reader();
-    let Some(client) = reader.client(&claims.client_id).await? else {
-        return Ok(None);
-    };
-    if claims.sub == claims.client_id.as_str() {
-        let stands = client.is_active() && claims.iat > client.not_before;
-        return Ok(stands.then_some(LiveToken {
-            claims,
-            client,
-            user: None,
-        }));
-    }
-    let Some(record) = reader
-        .grant(&claims.gid)
-        .await?
-        .filter(|record| record.revoked_at.is_none())
-    else {
-        return Ok(None);
-    };
-    let user = reader.user(&UserId::new(claims.sub.as_str())).await?;
-    let stands = gate::is_alive(&record.grant, &client, user.as_ref()).is_ok();
+    let stands = gate::honors(&claims, &client, user.as_deref());
     Ok(stands.then_some(LiveToken {
         claims,
         client,

@@ -1,9 +1,10 @@
 //! Client authentication at every endpoint that asks for it (RFC 6749 §2.3, OIDC Core §9).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Failure, Ports,
+    directory::Sight,
     ports::state::{Kind, StateKey},
     trail::{About, Origin},
 };
@@ -25,10 +26,11 @@ use crate::{
 /// the same answer; the audit trail has the cause.
 pub async fn authenticate(
     ports: &Ports,
+    sight: &Sight<'_>,
     credentials: &Credentials,
     origin: &Origin,
-) -> Result<Client, Failure> {
-    match prove(ports, credentials).await {
+) -> Result<Arc<Client>, Failure> {
+    match prove(ports, sight, credentials).await {
         Err(Failure::Refused(error)) => {
             let detail = serde_json::json!({ "cause": error.cause, "client_id": shortened(credentials.client.as_str()) });
             let about = About {
@@ -47,20 +49,25 @@ pub async fn authenticate(
 /// As [`authenticate`], but for endpoints that a public client cannot use (RFC 7662 §2.1).
 pub async fn authenticate_confidential(
     ports: &Ports,
+    sight: &Sight<'_>,
     credentials: &Credentials,
     origin: &Origin,
-) -> Result<Client, Failure> {
-    let client = authenticate(ports, credentials, origin).await?;
+) -> Result<Arc<Client>, Failure> {
+    let client = authenticate(ports, sight, credentials, origin).await?;
     if client.is_public() {
         return Err(rejected("a public client cannot authenticate").into());
     }
     Ok(client)
 }
 
-async fn prove(ports: &Ports, credentials: &Credentials) -> Result<Client, Failure> {
-    let client = ports.store.reader().client(&credentials.client).await?;
+async fn prove(
+    ports: &Ports,
+    sight: &Sight<'_>,
+    credentials: &Credentials,
+) -> Result<Arc<Client>, Failure> {
+    let client = sight.client(&credentials.client).await?;
     let client = client
-        .filter(Client::is_active)
+        .filter(|client| client.is_active())
         .ok_or_else(|| rejected("the client is unknown or inactive"))?;
     if !ports
         .settings

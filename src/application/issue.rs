@@ -1,13 +1,14 @@
 //! Issuing tokens for a grant: the one place where any grant type becomes a response.
 
+use std::{sync::Arc, time::Duration};
+
 use super::{
-    Failure, Ports,
-    access::OPAQUE_PREFIX,
+    Failure, Ports, access,
+    directory::Sight,
     ports::{
         StoreError,
-        state::{Kind, StateKey},
+        state::{StateError, StateKey},
     },
-    state,
 };
 use crate::{
     domain::{
@@ -16,6 +17,7 @@ use crate::{
         resource::ResourceServer,
         role::Authority,
         scope::Scope,
+        time::Timestamp,
     },
     protocol::{
         access_token::{self, AccessToken, Stamp},
@@ -36,46 +38,96 @@ pub struct Issue<'a> {
     pub refresh_token: Option<RefreshToken>,
     /// The `nonce` for the ID token; only the code exchange has one.
     pub nonce: Option<String>,
+    /// The moment of the request.
+    pub now: Timestamp,
 }
 
-/// Makes the access token, and an ID token where `openid` was granted.
-pub async fn issue(ports: &Ports, issue: Issue<'_>) -> Result<TokenResponse, Failure> {
-    let apis = resource_servers(ports, issue.grant).await?;
+/// A complete answer. An opaque token in it works once it was stored.
+pub struct Prepared {
+    /// The answer.
+    pub response: TokenResponse,
+    opaque: Option<Opaque>,
+}
+
+/// What the state store shall hold under an opaque token.
+struct Opaque {
+    key: StateKey,
+    record: Vec<u8>,
+    lifetime: Duration,
+}
+
+impl Prepared {
+    /// Makes an opaque token known. A self-contained one needs nothing.
+    pub async fn store(&self, ports: &Ports) -> Result<(), StateError> {
+        match &self.opaque {
+            Some(opaque) => {
+                ports
+                    .state
+                    .put(&opaque.key, &opaque.record, opaque.lifetime)
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes the access token, and an ID token where `openid` was granted. Nothing is written.
+pub async fn prepare(
+    ports: &Ports,
+    sight: &Sight<'_>,
+    issue: Issue<'_>,
+) -> Result<Prepared, Failure> {
+    let apis = resource_servers(sight, issue.grant).await?;
     let scope = scope_at(&apis, &issue.grant.scope);
     let grant = issue.grant.narrow(&scope, issue.grant.resources.clone());
-    let authority = authority(ports, &grant).await?;
+    let authority = authority(sight, &grant).await?;
     let lifetime = ports.settings.access_token_lifetime(issue.client);
     let stamp = Stamp {
         id: ports.identifier(),
-        now: ports.clock.now(),
+        now: issue.now,
         lifetime,
+        epoch: sight.epoch().to_owned(),
     };
     let claims = AccessToken::new(&grant, &authority, &ports.settings.issuer, stamp);
-    let access_token = match format(issue.client, &apis) {
-        AccessTokenFormat::Jwt => sign_access_token(ports, &claims)?,
-        AccessTokenFormat::Opaque => store_access_token(ports, issue.client, &claims).await?,
+    let record = serde_json::to_vec(&claims)?;
+    let (access_token, opaque) = match format(issue.client, &apis) {
+        AccessTokenFormat::Jwt => (sign_access_token(ports, &record)?, None),
+        AccessTokenFormat::Opaque => {
+            let token = access::new_opaque(ports, &grant.id);
+            let key = access::opaque_key(&token);
+            let opaque = Opaque {
+                key,
+                record,
+                lifetime,
+            };
+            (token, Some(opaque))
+        }
     };
-    Ok(TokenResponse {
+    let response = TokenResponse {
         id_token: sign_id_token(ports, &issue, &access_token)?,
         access_token,
         token_type: "Bearer",
         expires_in: lifetime.as_secs(),
         scope,
         refresh_token: issue.refresh_token.map(|token| token.to_string()),
-    })
+    };
+    Ok(Prepared { response, opaque })
 }
 
-/// The registered APIs among the granted resources. No resource, no query.
-async fn resource_servers(ports: &Ports, grant: &Grant) -> Result<Vec<ResourceServer>, StoreError> {
+/// The registered APIs among the granted resources. No resource, no question.
+async fn resource_servers(
+    sight: &Sight<'_>,
+    grant: &Grant,
+) -> Result<Vec<Arc<ResourceServer>>, StoreError> {
     let mut servers = Vec::new();
     for identifier in &grant.resources {
-        servers.extend(ports.store.reader().resource_server(identifier).await?);
+        servers.extend(sight.resource_server(identifier).await?);
     }
     Ok(servers)
 }
 
 /// A token for registered APIs carries only what means something there, and the standard values.
-fn scope_at(apis: &[ResourceServer], granted: &Scope) -> Scope {
+fn scope_at(apis: &[Arc<ResourceServer>], granted: &Scope) -> Scope {
     if apis.is_empty() {
         return granted.clone();
     }
@@ -84,7 +136,7 @@ fn scope_at(apis: &[ResourceServer], granted: &Scope) -> Scope {
 }
 
 /// Opaque as soon as one API wants it; else as the client registered.
-fn format(client: &Client, apis: &[ResourceServer]) -> AccessTokenFormat {
+fn format(client: &Client, apis: &[Arc<ResourceServer>]) -> AccessTokenFormat {
     let wanted: Vec<_> = apis
         .iter()
         .filter_map(|api| api.access_token_format)
@@ -99,7 +151,7 @@ fn format(client: &Client, apis: &[ResourceServer]) -> AccessTokenFormat {
 }
 
 /// Roles and permissions, read only where something in the scope could release them.
-async fn authority(ports: &Ports, grant: &Grant) -> Result<Authority, StoreError> {
+async fn authority(sight: &Sight<'_>, grant: &Grant) -> Result<Arc<Authority>, StoreError> {
     let releases = grant.scope.iter().any(|value| {
         !matches!(
             value,
@@ -107,33 +159,14 @@ async fn authority(ports: &Ports, grant: &Grant) -> Result<Authority, StoreError
         )
     });
     match grant.subject() {
-        Some(user) if releases => ports.store.reader().authority(user).await,
-        _ => Ok(Authority::default()),
+        Some(user) if releases => sight.authority(user).await,
+        _ => Ok(Arc::default()),
     }
 }
 
-fn sign_access_token(ports: &Ports, claims: &AccessToken) -> Result<String, Failure> {
+fn sign_access_token(ports: &Ports, claims: &[u8]) -> Result<String, Failure> {
     let algorithm = ports.settings.access_token_algorithm;
-    Ok(ports
-        .signer
-        .sign(access_token::TYP, algorithm, &serde_json::to_vec(claims)?)?)
-}
-
-async fn store_access_token(
-    ports: &Ports,
-    client: &Client,
-    claims: &AccessToken,
-) -> Result<String, Failure> {
-    let token = format!("{OPAQUE_PREFIX}{}", ports.secret());
-    let key = StateKey::new(Kind::AccessToken, &token);
-    state::put_record(
-        &*ports.state,
-        &key,
-        claims,
-        ports.settings.access_token_lifetime(client),
-    )
-    .await?;
-    Ok(token)
+    Ok(ports.signer.sign(access_token::TYP, algorithm, claims)?)
 }
 
 fn sign_id_token(
@@ -150,10 +183,7 @@ fn sign_id_token(
         return Ok(None);
     };
     let algorithm = issue.client.tokens.id_token_algorithm;
-    let life = (
-        ports.clock.now(),
-        ports.settings.id_token_lifetime(issue.client),
-    );
+    let life = (issue.now, ports.settings.id_token_lifetime(issue.client));
     let claims = IdToken::new(issue.grant, owner, &ports.settings.issuer, life)
         .with_nonce(issue.nonce.clone())
         .with_access_token(access_token, algorithm);

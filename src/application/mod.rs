@@ -3,6 +3,7 @@
 pub mod access;
 pub mod client_auth;
 pub mod commands;
+pub mod directory;
 mod error;
 pub mod issue;
 pub mod ports;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 pub use self::error::Failure;
 use self::{
-    ports::{Clock, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
+    directory::Directory,
+    ports::{Clock, Ledger, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
     settings::Settings,
 };
 use crate::protocol::refresh::RefreshKey;
@@ -28,6 +30,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What is short-lived and hot.
     pub state: Arc<dyn StateStore>,
+    /// What every request knows of clients, users and resources.
+    pub directory: Arc<Directory>,
+    /// What requests of the same moment write together.
+    pub ledger: Arc<dyn Ledger>,
     /// Signing keys.
     pub signer: Arc<dyn TokenSigner>,
     /// Password hashing.

@@ -47,6 +47,13 @@ pub struct Lifetimes {
     pub session_remembered: Duration,
 }
 
+impl Lifetimes {
+    /// How long any session may last.
+    pub fn longest_session(&self) -> Duration {
+        self.session_absolute.max(self.session_remembered)
+    }
+}
+
 impl Default for Lifetimes {
     fn default() -> Self {
         const MINUTE: u64 = 60;

@@ -61,6 +61,14 @@ pub struct Stored<T> {
     bytes: Vec<u8>,
 }
 
+impl<T: DeserializeOwned> Stored<T> {
+    /// The record that these bytes are.
+    pub fn of(bytes: Vec<u8>) -> Result<Self, StateError> {
+        let record = decode(&bytes)?;
+        Ok(Self { record, bytes })
+    }
+}
+
 /// Reads a record in order to replace it.
 pub async fn read_record<T: DeserializeOwned>(
     store: &dyn StateStore,
@@ -100,6 +108,7 @@ fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, StateError> {
     serde_json::to_vec(record).map_err(|_| StateError::Corrupt)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
+/// The record that these bytes are.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
     serde_json::from_slice(bytes).map_err(|_| StateError::Corrupt)
 }

@@ -4,36 +4,66 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Ports;
+use super::{
+    Ports,
+    ports::{StoreError, UnitOfWork},
+};
+use crate::domain::time::Timestamp;
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_mins(5);
-/// Grants removed in one transaction, so that nothing else waits long.
+/// Rows removed in one transaction, so that nothing else waits long.
 const BATCH: u64 = 500;
+/// How long the numbers of changes stay: far longer than a node looks away.
+const CHANGES: Duration = Duration::from_hours(1);
 
-/// Removes grants of which no token can be alive, until `stop`.
-pub async fn sweep_grants(ports: &Ports, stop: CancellationToken) {
+/// What is swept, each with its own rule of when a row may go.
+#[derive(Clone, Copy, Debug)]
+enum Sweep {
+    /// Grants of which no token can be alive.
+    Grants,
+    /// Revocations of what is dead anyway.
+    Revocations,
+    /// Changes of the directory that every node has seen.
+    Changes,
+}
+
+/// Removes what nobody needs any more, until `stop`.
+pub async fn sweep(ports: &Ports, stop: CancellationToken) {
     while stop
         .run_until_cancelled(tokio::time::sleep(PAUSE))
         .await
         .is_some()
     {
-        if let Err(error) = sweep(ports).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "expired grants could not be removed"
-            );
+        for what in [Sweep::Grants, Sweep::Revocations, Sweep::Changes] {
+            if let Err(error) = run(ports, what).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    ?what,
+                    "what has expired could not be removed"
+                );
+            }
         }
     }
 }
 
-async fn sweep(ports: &Ports) -> Result<(), super::ports::StoreError> {
+async fn run(ports: &Ports, what: Sweep) -> Result<(), StoreError> {
     loop {
         let work = ports.store.begin().await?;
-        let removed = work.sweep_grants(ports.clock.now(), BATCH).await?;
+        let removed = what.batch(&*work, ports.clock.now()).await?;
         work.commit().await?;
         if removed < BATCH {
             return Ok(());
+        }
+    }
+}
+
+impl Sweep {
+    async fn batch(self, work: &dyn UnitOfWork, now: Timestamp) -> Result<u64, StoreError> {
+        match self {
+            Self::Grants => work.sweep_grants(now, BATCH).await,
+            Self::Revocations => work.sweep_revocations(now, BATCH).await,
+            Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
         }
     }
 }

@@ -48,6 +48,11 @@ pub struct Authentication {
     pub amr: Vec<String>,
     /// The session that began there.
     pub session: SessionId,
+    /// The version of the account in which it happened: [`User::security_version`].
+    ///
+    /// [`User::security_version`]: super::user::User::security_version
+    #[serde(default)]
+    pub version: u64,
 }
 
 impl Grant {

@@ -24,6 +24,11 @@ pub struct User {
     pub status: UserStatus,
     /// Tokens and sessions from before this moment are dead.
     pub not_before: Timestamp,
+    /// Counts the events that end every session and token at once. A login belongs to the version
+    /// in which it was made, so that one in the very second of a password change works, and a clock
+    /// that stepped back revives nothing.
+    #[serde(default)]
+    pub security_version: u64,
     /// When the account was made.
     pub created_at: Timestamp,
     /// When anything above last changed: the `updated_at` claim.
@@ -55,8 +60,19 @@ impl User {
     /// Locks the user out and ends every session and token issued until `now`.
     pub fn deactivate(&mut self, now: Timestamp) {
         self.status = UserStatus::Inactive;
+        self.end_everything(now);
+    }
+
+    /// Ends every session and token issued until `now`.
+    pub fn end_everything(&mut self, now: Timestamp) {
         self.not_before = now;
+        self.security_version = self.security_version.saturating_add(1);
         self.updated_at = now;
+    }
+
+    /// Whether what was made at `time`, in this version of the account, still stands.
+    pub fn honors(&self, time: Timestamp, version: u64) -> bool {
+        self.is_active() && version == self.security_version && time >= self.not_before
     }
 
     /// The full name: as given, or first and last name.

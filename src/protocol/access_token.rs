@@ -50,6 +50,12 @@ pub struct AccessToken {
     /// By what methods.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub amr: Vec<String>,
+    /// Private to this provider: the version of the account in which the user logged in.
+    #[serde(skip_serializing_if = "is_first", default)]
+    pub account_version: u64,
+    /// Private to this provider: the epoch of the state store's memory in which it was made.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub epoch: String,
     /// §2.2.3.1
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub roles: BTreeSet<String>,
@@ -70,9 +76,16 @@ pub struct Stamp {
     pub now: Timestamp,
     /// Until `exp`.
     pub lifetime: Duration,
+    /// The epoch of the state store's memory.
+    pub epoch: String,
 }
 
 impl AccessToken {
+    /// Whether the client acts for itself: nobody logged in.
+    pub fn is_of_client_itself(&self) -> bool {
+        self.auth_time.is_none() && self.sub == self.client_id.as_str()
+    }
+
     /// The token of a grant that was narrowed to this request.
     pub fn new(grant: &Grant, authority: &Authority, issuer: &Issuer, stamp: Stamp) -> Self {
         let aud = audience(grant, issuer);
@@ -100,6 +113,8 @@ impl AccessToken {
             auth_time: authentication.map(|a| a.time),
             acr: authentication.map(|a| a.acr.clone()),
             amr: authentication.map(|a| a.amr.clone()).unwrap_or_default(),
+            epoch: stamp.epoch,
+            account_version: authentication.map_or(0, |a| a.version),
             roles: named("roles", &authority.roles),
             groups: named("groups", &authority.groups),
             permissions: permissions.into_iter().map(str::to_owned).collect(),
@@ -111,6 +126,14 @@ impl AccessToken {
     pub fn is_good(&self, audience: &str, now: Timestamp) -> bool {
         now < self.exp && self.aud.contains(audience)
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+fn is_first(version: &u64) -> bool {
+    *version == 0
 }
 
 fn audience(grant: &Grant, issuer: &Issuer) -> BTreeSet<String> {

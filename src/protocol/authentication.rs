@@ -179,6 +179,7 @@ mod tests {
             acr: ACR_PASSWORD.into(),
             amr: vec![],
             session: SessionId::new("s"),
+            version: 0,
         };
         Login {
             user: UserId::new(user),

@@ -32,7 +32,10 @@ pub enum CodeSlot {
     /// A code that was not used yet.
     Live(Box<CodeRecord>),
     /// What it is swapped for at its first use.
-    Spent,
+    Spent {
+        /// The client that it was issued to.
+        client: ClientId,
+    },
 }
 
 /// What a code stands for.
@@ -65,7 +68,12 @@ pub enum Redemption {
     /// Tokens may be issued for this grant.
     Granted(Box<Grant>),
     /// The code was used before: whatever came of it must die (RFC 6749 §4.1.2).
-    Replayed(GrantId),
+    Replayed {
+        /// What came of it.
+        grant: GrantId,
+        /// Whose it was.
+        owner: ClientId,
+    },
     /// There is nothing under the code, or nothing any more.
     Unknown,
     /// The code belongs to another client.
@@ -92,7 +100,12 @@ pub fn redeem(
 ) -> Redemption {
     let record = match slot {
         None => return Redemption::Unknown,
-        Some(CodeSlot::Spent) => return Redemption::Replayed(grant_id(exchange.code)),
+        Some(CodeSlot::Spent { client }) => {
+            return Redemption::Replayed {
+                grant: grant_id(exchange.code),
+                owner: client,
+            };
+        }
         Some(CodeSlot::Live(record)) => record,
     };
     if record.grant.client != client.id {

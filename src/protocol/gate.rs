@@ -4,6 +4,7 @@
 //! sibling, so no path checks any of this by itself (RFC 6749 §5.2, RFC 9700 §4.14.2).
 
 use super::{
+    access_token::AccessToken,
     capability::{Capability, Features},
     client_auth::rejected,
     code_grant::invalid_grant,
@@ -69,7 +70,21 @@ pub fn may_receive(admission: &Admission<'_>, now: Timestamp) -> Result<(), OAut
     }
 }
 
-/// Whether a grant still stands, whatever wants to use it: a token request or an access token.
+/// Whether an access token is still honored by what is known of its client and user now.
+pub fn honors(token: &AccessToken, client: &Client, user: Option<&User>) -> bool {
+    if !client.is_active() || token.client_id != client.id || token.iat <= client.not_before {
+        return false;
+    }
+    if token.is_of_client_itself() {
+        return true;
+    }
+    let (Some(user), Some(login)) = (user, token.auth_time) else {
+        return false;
+    };
+    user.id.as_str() == token.sub && user.honors(login, token.account_version)
+}
+
+/// Whether a grant still stands when a token is asked for.
 pub fn is_alive(grant: &Grant, client: &Client, user: Option<&User>) -> Result<(), OAuthError> {
     if !client.is_active() || grant.client != client.id {
         return Err(invalid_grant(
@@ -88,9 +103,10 @@ pub fn is_alive(grant: &Grant, client: &Client, user: Option<&User>) -> Result<(
     if user.id != owner.subject || !user.is_active() {
         return Err(invalid_grant("the user is inactive"));
     }
-    if owner.authentication.time <= user.not_before {
+    let login = &owner.authentication;
+    if !user.honors(login.time, login.version) {
         return Err(invalid_grant(
-            "the login is older than the user's not-before",
+            "the login is from before the user's sessions were ended",
         ));
     }
     Ok(())

@@ -3,6 +3,8 @@
 //! Supported: access tokens of both formats and refresh tokens. A token that is unknown, dead, or
 //! none of the caller's business is `{"active": false}` and nothing more (§2.2, §4).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{access_token::AccessToken, refresh::Family};
@@ -70,7 +72,7 @@ impl Introspection {
 
 /// Whether `caller` may learn about an access token: it is its own, or one for an API that the
 /// caller speaks for (RFC 7662 §4).
-pub fn may_learn(caller: &Client, token: &AccessToken, audience: &[ResourceServer]) -> bool {
+pub fn may_learn(caller: &Client, token: &AccessToken, audience: &[Arc<ResourceServer>]) -> bool {
     token.client_id == caller.id
         || audience.iter().any(|api| {
             api.introspection_client.as_ref() == Some(&caller.id)

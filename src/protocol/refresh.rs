@@ -118,6 +118,9 @@ pub struct Family {
     pub expires_at: Timestamp,
     /// Whether it was revoked.
     pub revoked: bool,
+    /// The epoch of the state store's memory in which it was last known to stand.
+    #[serde(default)]
+    pub epoch: String,
 }
 
 /// The rules of one client's families.
@@ -160,6 +163,16 @@ impl Family {
             idle_until,
             expires_at,
             revoked: false,
+            epoch: String::new(),
+        }
+    }
+
+    /// The same, known to stand in this epoch.
+    #[must_use]
+    pub fn in_epoch(self, epoch: &str) -> Self {
+        Self {
+            epoch: epoch.to_owned(),
+            ..self
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The browser's session: who is logged in, for how long. Nothing else is kept in it, because
 //! parallel requests overwrite each other's changes.
 
+use std::sync::Arc;
+
 use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tower_sessions::{Expiry, Session};
@@ -23,6 +25,9 @@ struct Remembered {
     duration: SessionDuration,
     started_at: Timestamp,
     seen_at: Timestamp,
+    /// The epoch of the state store's memory in which it began.
+    #[serde(default)]
+    epoch: String,
 }
 
 /// How long a login is meant to last.
@@ -36,7 +41,10 @@ pub enum SessionDuration {
 }
 
 /// The login that this browser remembers, if it still stands, and its user.
-pub async fn current(ports: &Ports, session: &Session) -> Result<Option<(Login, User)>, Failure> {
+pub async fn current(
+    ports: &Ports,
+    session: &Session,
+) -> Result<Option<(Login, Arc<User>)>, Failure> {
     let Some(remembered) = session.get::<Remembered>(KEY).await.map_err(broken)? else {
         return Ok(None);
     };
@@ -45,7 +53,7 @@ pub async fn current(ports: &Ports, session: &Session) -> Result<Option<(Login, 
         session.flush().await.map_err(broken)?;
         return Ok(None);
     }
-    let Some(user) = user_of(ports, &remembered.login).await? else {
+    let Some(user) = user_of(ports, &remembered.login, &remembered.epoch).await? else {
         session.flush().await.map_err(broken)?;
         return Ok(None);
     };
@@ -72,7 +80,9 @@ pub async fn begin(
 ) -> Result<(), Failure> {
     session.cycle_id().await.map_err(broken)?;
     let now = ports.clock.now();
+    let (_, sight) = ports.directory.look(&[]).await?;
     let remembered = Remembered {
+        epoch: sight.epoch().to_owned(),
         login: login.clone(),
         duration,
         started_at: now,

@@ -137,7 +137,7 @@ async fn refused(app: &TestApp, check: &str, grant: GrantType) {
             (400, "invalid_grant")
         }
         "user_not_before" => {
-            app.change_user(|user| user.not_before = now).await;
+            app.change_user(|user| user.end_everything(now)).await;
             (400, "invalid_grant")
         }
         "client" => {

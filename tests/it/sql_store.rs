@@ -1,5 +1,6 @@
 //! One behavior suite for SQLite and PostgreSQL, and what concerns the schema.
 
+mod changes;
 mod clients;
 mod consents;
 mod events;
@@ -57,6 +58,12 @@ macro_rules! suite {
             keys::c186_one_key_of_a_generation_is_kept,
             keys::a_key_identifier_is_unique,
             keys::times_are_stored_and_deleted_keys_are_gone,
+            changes::what_changes_in_the_directory_is_numbered_in_the_order_of_commits,
+            changes::additions_and_grants_are_no_change_of_the_directory,
+            changes::what_is_rolled_back_has_not_changed,
+            changes::old_changes_are_swept_but_never_the_latest,
+            changes::a_revocation_is_found_until_it_is_swept,
+            changes::many_events_and_grants_are_written_at_once,
             events::an_event_is_read_as_it_was_recorded,
             events::events_are_listed_in_the_order_of_time_page_by_page,
             events::c018_a_nul_does_not_keep_an_event_out_of_the_trail,

@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use countersign::{
-    application::ports::Clock as _,
+    application::{commands::withdraw_consent::withdraw_consent, ports::Clock as _},
     domain::client::{ClientStatus, GrantType},
 };
 use tokio::task::JoinSet;
@@ -191,11 +191,11 @@ on_both! {
 
     async fn c057_nothing_is_issued_after_the_grants_of_a_client_were_withdrawn(app: TestApp) {
         let tokens = app.tokens("web", "openid offline_access").await;
-        let work = app.begin().await;
         let client = countersign::domain::id::ClientId::new("web");
-        work.delete_consent(&app.user, &client).await.unwrap();
-        assert_eq!(work.revoke_grants_of(&app.user, &client, app.clock.now()).await.unwrap(), 1);
-        work.commit().await.unwrap();
+        let origin = countersign::application::trail::Origin::default();
+        assert!(withdraw_consent(app.ports(), &app.user, &client, &origin).await.unwrap());
+        app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
+        assert!(app.events().await.contains(&"consent.withdrawn"));
         app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
     }
 

@@ -7,10 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::end_session::read_hint;
+use super::{end_session::read_hint, withdraw_consent};
 use crate::{
     application::{
         Failure, Ports,
+        directory::Sight,
         ports::state::{Kind, StateError, StateKey},
         state::{self, Stored},
         trail::{About, Origin},
@@ -107,7 +108,8 @@ pub async fn begin(
         Ok(id) => id,
         Err(error) => return Ok(Outcome::Unanswerable(error)),
     };
-    let Some(client) = ports.store.reader().client(&id).await? else {
+    let (_, sight) = ports.directory.look(&[]).await?;
+    let Some(client) = sight.client(&id).await? else {
         return Ok(Outcome::Unanswerable(Unanswerable::UnknownClient));
     };
     let bound = match raw.bind(&client) {
@@ -116,7 +118,7 @@ pub async fn begin(
     };
     let target = bound.target.clone();
     let outcome = match bound.accept(&client, &ports.settings.features) {
-        Ok(request) => open(ports, &client, (request, target.clone()), login).await,
+        Ok(request) => open(ports, (&sight, &client), (request, target.clone()), login).await,
         Err(error) => Err(error.into()),
     };
     // From here on the client learns about every failure (RFC 6749 §4.1.2.1).
@@ -131,16 +133,15 @@ pub async fn resume(
     login: Option<&Login>,
 ) -> Result<Outcome, InteractionError> {
     let interaction = find(ports, id, secret).await?.record;
-    let client = ports
-        .store
-        .reader()
+    let (_, sight) = ports.directory.look(&[]).await?;
+    let client = sight
         .client(&interaction.request.client)
         .await
         .map_err(Failure::from)?;
-    let Some(client) = client.filter(Client::is_active) else {
+    let Some(client) = client.filter(|client| client.is_active()) else {
         return Err(InteractionError::Over);
     };
-    let outcome = match step(ports, &client, &interaction, login).await {
+    let outcome = match step(ports, (&sight, &client), &interaction, login).await {
         Ok(Step::LogIn) => {
             return Ok(Outcome::LogIn(Ticket {
                 id: id.to_owned(),
@@ -239,7 +240,7 @@ pub async fn decline(
 
 async fn open(
     ports: &Ports,
-    client: &Client,
+    (sight, client): (&Sight<'_>, &Client),
     (request, target): (AuthorizationRequest, RedirectTarget),
     login: Option<&Login>,
 ) -> Result<Outcome, Failure> {
@@ -252,7 +253,7 @@ async fn open(
         browser: SecretDigest::of(&secret),
         expires_at: ports.clock.now().plus(ports.settings.lifetimes.interaction),
     };
-    let needs_login = match step(ports, client, &interaction, login).await? {
+    let needs_login = match step(ports, (sight, client), &interaction, login).await? {
         Step::LogIn => true,
         Step::Consent => false,
         Step::Issue => return respond(ports, &interaction, login).await,
@@ -300,18 +301,12 @@ async fn hinted_user(
 /// Loads what the decision depends on, and decides.
 async fn step(
     ports: &Ports,
-    client: &Client,
+    (sight, client): (&Sight<'_>, &Client),
     interaction: &Interaction,
     login: Option<&Login>,
 ) -> Result<Step, Failure> {
     let consent = match login {
-        Some(login) => {
-            ports
-                .store
-                .reader()
-                .consent(&login.user, &client.id)
-                .await?
-        }
+        Some(login) => sight.consent(&login.user, &client.id).await?,
         None => None,
     };
     let situation = Situation {
@@ -319,7 +314,7 @@ async fn step(
         client,
         login,
         hinted: interaction.hinted.as_ref(),
-        consent: consent.as_ref(),
+        consent: consent.as_deref(),
         progress: &interaction.progress,
     };
     Ok(next_step(&situation, ports.clock.now()))
@@ -402,7 +397,10 @@ async fn remember_consent(
     ports
         .record_in(&*work, EventKind::ConsentGranted, origin, about)
         .await?;
-    Ok(work.commit().await?)
+    work.commit().await?;
+    let withdrawn = withdraw_consent::marker(&login.user, client);
+    ports.state.delete(&withdrawn).await?;
+    Ok(())
 }
 
 /// Changes the progress of an interaction, whatever other tabs do to it meanwhile.

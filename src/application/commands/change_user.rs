@@ -27,8 +27,7 @@ pub async fn set_password(
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
     let mut user = find_user(&*work, name).await?;
-    user.not_before = now;
-    user.updated_at = now;
+    user.end_everything(now);
     work.update_user(&user).await?;
     work.set_password(&user.id, &hash, now).await?;
     let about = about(&user);

@@ -1,9 +1,11 @@
 //! Ending a login session: its grants and the codes on their way die with it (RP-Initiated Logout §2,
 //! ASVS 7.4.1).
 
+use super::end_grant::put_out_all;
 use crate::{
     application::{
         Failure, Ports,
+        directory::revocation_id,
         ports::state::{Kind, StateKey},
         trail::{About, Origin},
     },
@@ -14,14 +16,18 @@ use crate::{
 /// Revokes whatever stands on this login. The caller deletes the browser's session.
 pub async fn end_session(ports: &Ports, login: &Login, origin: &Origin) -> Result<(), Failure> {
     let session = &login.authentication.session;
+    let now = ports.clock.now();
     // First the marker, which stops codes that are not redeemed yet, then what was redeemed before.
+    let mark = marker(session);
     let ttl = ports.settings.lifetimes.code.saturating_mul(2);
-    ports.state.put(&marker(session), b"1", ttl).await?;
+    ports.state.put(&mark, b"1", ttl).await?;
+    let (_, sight) = ports.directory.look(&[]).await?;
     let work = ports.store.begin().await?;
-    let revoked = work
-        .revoke_grants_of_session(session, ports.clock.now())
-        .await?;
-    let detail = Some(serde_json::json!({ "grants": revoked }));
+    let revoked = work.revoke_grants_of_session(session, now).await?;
+    // A state store that forgets the logout must not bring the browser's session back.
+    let end = now.plus(ports.settings.lifetimes.longest_session());
+    work.revoke_all(&[(revocation_id(&mark), end)]).await?;
+    let detail = Some(serde_json::json!({ "grants": revoked.len() }));
     let about = About {
         user: Some(login.user.clone()),
         detail,
@@ -30,11 +36,12 @@ pub async fn end_session(ports: &Ports, login: &Login, origin: &Origin) -> Resul
     ports
         .record_in(&*work, EventKind::LoggedOut, origin, about)
         .await?;
+    put_out_all(ports, &sight, &revoked).await?;
     Ok(work.commit().await?)
 }
 
 /// The record that says that a session has ended, kept as long as its codes could live.
-pub(super) fn marker(session: &SessionId) -> StateKey {
+pub fn marker(session: &SessionId) -> StateKey {
     StateKey::new(Kind::RevokedToken, &format!("session\0{session}"))
 }
 

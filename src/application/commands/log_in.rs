@@ -172,6 +172,7 @@ async fn succeed(
         acr: ACR_PASSWORD.to_owned(),
         amr: vec![AMR_PASSWORD.to_owned()],
         session: SessionId::new(ports.identifier()),
+        version: user.security_version,
     };
     Ok(Login {
         user: user.id.clone(),

@@ -61,6 +61,7 @@ pub async fn register_user(
         profile: command.profile,
         status: UserStatus::Active,
         not_before: Timestamp(0),
+        security_version: 0,
         created_at: now,
         updated_at: now,
     };

@@ -1,14 +1,16 @@
 //! What the use cases need from the outside, as traits. Implementations live in `infrastructure`.
 
+mod changes;
 mod keys;
+mod ledger;
 mod repositories;
 pub mod state;
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-pub use self::{keys::*, repositories::*};
+pub use self::{changes::*, keys::*, ledger::*, repositories::*};
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
 /// Why the SQL store could not do what was asked.
@@ -36,19 +38,57 @@ pub trait Store: Send + Sync {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Whom to tell after a commit that changed the directory. Heeded once.
+    fn set_announcer(&self, announcer: Arc<dyn Announcer>);
+}
+
+/// Hears of every committed change of the directory before the commit answers.
+#[async_trait]
+pub trait Announcer: Send + Sync {
+    /// Tells all nodes that the directory is not what it was.
+    async fn announce(&self);
 }
 
 /// All repositories, reading.
-pub trait Reader: Users + Roles + Clients + Consents + Grants + Keys + Audit + Send + Sync {}
+pub trait Reader:
+    Users + Roles + Clients + Consents + Grants + Keys + Audit + Changes + Revocations + Send + Sync
+{
+}
 
-impl<T: Users + Roles + Clients + Consents + Grants + Keys + Audit + Send + Sync> Reader for T {}
+impl<
+    T: Users
+        + Roles
+        + Clients
+        + Consents
+        + Grants
+        + Keys
+        + Audit
+        + Changes
+        + Revocations
+        + Send
+        + Sync,
+> Reader for T
+{
+}
 
 /// One transaction over all repositories. Rolls back unless committed.
 #[async_trait]
 pub trait UnitOfWork:
-    Reader + UsersMut + RolesMut + ClientsMut + ConsentsMut + GrantsMut + KeysMut + AuditMut + OutboxMut
+    Reader
+    + UsersMut
+    + RolesMut
+    + ClientsMut
+    + ConsentsMut
+    + GrantsMut
+    + KeysMut
+    + AuditMut
+    + OutboxMut
+    + ChangesMut
+    + RevocationsMut
 {
-    /// Makes all of it durable and visible.
+    /// Makes all of it durable and visible. What changed in the directory is numbered, and other nodes
+    /// are told.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 

@@ -158,6 +158,15 @@ pub trait Grants {
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantRecord>, StoreError>;
 }
 
+/// A grant that was just revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RevokedGrant {
+    /// Which.
+    pub id: GrantId,
+    /// Whose tokens stood on it.
+    pub client: ClientId,
+}
+
 /// Grants, changing.
 #[async_trait]
 pub trait GrantsMut {
@@ -165,6 +174,10 @@ pub trait GrantsMut {
     /// single-use gate: false, and nothing written, if this grant was redeemed before. If a replay
     /// overtook us and revoked it already, it is stored as revoked and the answer is true.
     async fn redeem_grant(&self, grant: &Grant, expires_at: Timestamp) -> Result<bool, StoreError>;
+
+    /// As [`GrantsMut::redeem_grant`] for each of several, in one statement. Of two with one identifier
+    /// the first wins.
+    async fn redeem_grants(&self, grants: &[(Grant, Timestamp)]) -> Result<Vec<bool>, StoreError>;
 
     /// Revokes a grant for good; also one that is yet to be redeemed. False if it was revoked before.
     async fn revoke_grant(
@@ -174,20 +187,20 @@ pub trait GrantsMut {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Revokes all grants of a user at a client, as when a consent is withdrawn. How many there were.
+    /// Revokes all grants of a user at a client, as when a consent is withdrawn, and names them.
     async fn revoke_grants_of(
         &self,
         user: &UserId,
         client: &ClientId,
         now: Timestamp,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Vec<RevokedGrant>, StoreError>;
 
-    /// Revokes all grants that were given in a login session, as when it ends. How many there were.
+    /// Revokes all grants that were given in a login session, as when it ends, and names them.
     async fn revoke_grants_of_session(
         &self,
         session: &SessionId,
         now: Timestamp,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Vec<RevokedGrant>, StoreError>;
 
     /// Removes at most `limit` grants that expired before `now`. How many there were.
     async fn sweep_grants(&self, now: Timestamp, limit: u64) -> Result<u64, StoreError>;
@@ -205,6 +218,9 @@ pub trait Audit {
 pub trait AuditMut {
     /// Appends an event.
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError>;
+
+    /// Appends several in one statement.
+    async fn record_all(&self, events: &[AuditEvent]) -> Result<(), StoreError>;
 }
 
 /// Messages to deliver after the commit.

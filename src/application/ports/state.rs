@@ -110,6 +110,8 @@ pub enum Kind {
     Assertion,
     /// A counter of events: failed logins, requests by address.
     Counter,
+    /// What every request reads: the turn of the directory, the epoch of the store's memory.
+    Pulse,
 }
 
 impl Kind {
@@ -124,6 +126,7 @@ impl Kind {
             Self::RevokedToken => "revoked",
             Self::Assertion => "assertion",
             Self::Counter => "counter",
+            Self::Pulse => "pulse",
         }
     }
 
@@ -137,7 +140,8 @@ impl Kind {
             | Self::Interaction
             | Self::AccessToken
             | Self::Assertion
-            | Self::Counter => false,
+            | Self::Counter
+            | Self::Pulse => false,
         }
     }
 }
@@ -160,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [Kind; 8] = [
+    const KINDS: [Kind; 9] = [
         Kind::Code,
         Kind::Interaction,
         Kind::Session,
@@ -169,6 +173,7 @@ mod tests {
         Kind::RevokedToken,
         Kind::Assertion,
         Kind::Counter,
+        Kind::Pulse,
     ];
 
     #[test]

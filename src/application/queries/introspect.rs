@@ -1,33 +1,81 @@
 //! RFC 7662 — what an authenticated caller learns about a token.
 
+use std::sync::Arc;
+
 use crate::{
     application::{
-        Failure, Ports, access,
-        ports::state::{Kind, StateKey},
+        Failure, Ports,
+        access::{self, Presented},
+        client_auth,
+        commands::end_grant,
+        directory::Sight,
         state,
+        trail::Origin,
     },
-    domain::{client::Client, resource::ResourceServer},
+    domain::{client::Client, id::GrantId, resource::ResourceServer},
     protocol::{
         access_token::AccessToken,
+        client_auth::Credentials,
         gate,
         introspection::{Introspection, may_learn},
+        params::Params,
         refresh::{Family, RefreshToken},
+        token,
     },
 };
 
-/// Describes `token` to `caller`, or says that it is inactive.
+/// Describes the token of a request to an authenticated caller, or says that it is inactive.
 pub async fn introspect(
     ports: &Ports,
-    caller: &Client,
-    token: &str,
+    credentials: &Credentials,
+    params: &Params,
+    origin: &Origin,
 ) -> Result<Introspection, Failure> {
+    let token = match token::subject_of(params) {
+        Ok(token) => token,
+        Err(error) => {
+            let (_, sight) = ports.directory.look(&[]).await?;
+            authenticate(ports, &sight, credentials, origin).await?;
+            return Err(error.into());
+        }
+    };
     if let Ok(refresh) = token.parse::<RefreshToken>() {
-        return refresh_token(ports, caller, &refresh).await;
+        let grant = GrantId::new(refresh.family.as_str());
+        let keys = [
+            end_grant::family_key(&refresh.family),
+            end_grant::mark(&grant),
+        ];
+        let (found, sight) = ports.directory.look(&keys).await?;
+        let caller = authenticate(ports, &sight, credentials, origin).await?;
+        return refresh_token(ports, (&sight, &caller), &refresh, &found).await;
     }
-    let Some(live) = access::live(ports, token).await? else {
+    let presented = Presented::read(ports, token).await;
+    let (found, sight) = ports.directory.look(&presented.records()).await?;
+    let caller = authenticate(ports, &sight, credentials, origin).await?;
+    match presented.content(ports, &found)? {
+        Some(content) => access_token(&sight, &caller, content).await,
+        None => Ok(Introspection::INACTIVE),
+    }
+}
+
+async fn authenticate(
+    ports: &Ports,
+    sight: &Sight<'_>,
+    credentials: &Credentials,
+    origin: &Origin,
+) -> Result<Arc<Client>, Failure> {
+    client_auth::authenticate_confidential(ports, sight, credentials, origin).await
+}
+
+async fn access_token(
+    sight: &Sight<'_>,
+    caller: &Client,
+    content: access::Content,
+) -> Result<Introspection, Failure> {
+    let Some(live) = access::live(sight, content).await? else {
         return Ok(Introspection::INACTIVE);
     };
-    let audience = audience(ports, caller, &live.claims).await?;
+    let audience = audience(sight, caller, &live.claims).await?;
     if may_learn(caller, &live.claims, &audience) {
         Ok(Introspection::access_token(live.claims))
     } else {
@@ -37,14 +85,14 @@ pub async fn introspect(
 
 /// The APIs that the token is for; not looked up for a token of the caller's own.
 async fn audience(
-    ports: &Ports,
+    sight: &Sight<'_>,
     caller: &Client,
     claims: &AccessToken,
-) -> Result<Vec<ResourceServer>, Failure> {
+) -> Result<Vec<Arc<ResourceServer>>, Failure> {
     let mut servers = Vec::new();
     if claims.client_id != caller.id {
         for identifier in &claims.aud {
-            servers.extend(ports.store.reader().resource_server(identifier).await?);
+            servers.extend(sight.resource_server(identifier).await?);
         }
     }
     Ok(servers)
@@ -53,14 +101,15 @@ async fn audience(
 /// A refresh token is its client's business only, and live only as the leaf of its family.
 async fn refresh_token(
     ports: &Ports,
-    caller: &Client,
+    (sight, caller): (&Sight<'_>, &Client),
     token: &RefreshToken,
+    found: &[Option<Vec<u8>>],
 ) -> Result<Introspection, Failure> {
     if !ports.refresh_key.is_genuine(token) {
         return Ok(Introspection::INACTIVE);
     }
-    let key = StateKey::new(Kind::RefreshFamily, &token.family);
-    let Some(family) = state::get_record::<Family>(&*ports.state, &key).await? else {
+    let family = found.first().and_then(Option::as_deref);
+    let Some(family): Option<Family> = family.map(state::decode).transpose()? else {
         return Ok(Introspection::INACTIVE);
     };
     let now = ports.clock.now();
@@ -71,17 +120,23 @@ async fn refresh_token(
     if !is_leaf || family.grant.client != caller.id {
         return Ok(Introspection::INACTIVE);
     }
-    let reader = ports.store.reader();
-    let record = reader.grant(&family.grant.id).await?;
-    let user = match family.grant.subject() {
-        Some(user) => reader.user(user).await?,
+    let grant = &family.grant;
+    let marks = [(
+        end_grant::mark(&grant.id),
+        found.get(1).is_some_and(Option::is_some),
+    )];
+    if sight
+        .has_ended(&marks, Some(&grant.id), &family.epoch)
+        .await?
+    {
+        return Ok(Introspection::INACTIVE);
+    }
+    let user = match grant.subject() {
+        Some(user) => sight.user(user).await?,
         None => None,
     };
-    let stands = record.is_some_and(|record| record.revoked_at.is_none())
-        && gate::is_alive(&family.grant, caller, user.as_ref()).is_ok();
-    Ok(if stands {
-        Introspection::refresh_token(&family)
-    } else {
-        Introspection::INACTIVE
+    Ok(match gate::is_alive(grant, caller, user.as_deref()) {
+        Ok(()) => Introspection::refresh_token(&family),
+        Err(_) => Introspection::INACTIVE,
     })
 }

@@ -1,10 +1,14 @@
 //! OIDC Core §5.3 — the userinfo endpoint.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::{
-    application::{Failure, Ports, access},
-    domain::role::Authority,
+    application::{
+        Failure, Ports,
+        access::{self, Presented},
+    },
     protocol::{
         error::{ErrorCode, OAuthError},
         userinfo,
@@ -19,7 +23,10 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
             "the access token is invalid, expired or revoked",
         )
     };
-    let live = access::live(ports, token).await?.ok_or_else(invalid)?;
+    let presented = Presented::read(ports, token).await;
+    let (found, sight) = ports.directory.look(&presented.records()).await?;
+    let content = presented.content(ports, &found)?.ok_or_else(invalid)?;
+    let live = access::live(&sight, content).await?.ok_or_else(invalid)?;
     let is_for_us = live.claims.aud.contains(ports.settings.issuer.as_str());
     if !live.claims.scope.contains("openid") {
         return Err(OAuthError::new(
@@ -34,9 +41,9 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
         .into_iter()
         .any(|value| scope.contains(value));
     let authority = if needs_authority {
-        ports.store.reader().authority(&user.id).await?
+        sight.authority(&user.id).await?
     } else {
-        Authority::default()
+        Arc::default()
     };
     Ok(userinfo::claims(&user, &authority, scope))
 }

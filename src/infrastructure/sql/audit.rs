@@ -39,19 +39,32 @@ impl<C: ConnectionTrait + Send> Audit for Sql<C> {
 #[async_trait]
 impl AuditMut for Sql<DatabaseTransaction> {
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        let row = audit_event::ActiveModel {
-            id: Set(event.id.clone()),
-            at: Set(event.at.0),
-            kind: Set(event.kind.as_str().to_owned()),
-            user_id: Set(event.user.as_ref().map(|id| visible(id.as_str()))),
-            client_id: Set(event.client.as_ref().map(|id| visible(id.as_str()))),
-            grant_id: Set(event.grant.as_ref().map(|id| visible(id.as_str()))),
-            address: Set(event.address.as_deref().map(visible)),
-            trace: Set(event.trace.as_deref().map(visible)),
-            detail: Set(event.detail.to_string()),
-        };
-        let added = audit_event::Entity::insert(row).exec_without_returning(&self.connection);
+        let added =
+            audit_event::Entity::insert(to_row(event)).exec_without_returning(&self.connection);
         self.checked(added.await).map(drop)
+    }
+
+    async fn record_all(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let added = audit_event::Entity::insert_many(events.iter().map(to_row))
+            .exec_without_returning(&self.connection);
+        self.checked(added.await).map(drop)
+    }
+}
+
+fn to_row(event: &AuditEvent) -> audit_event::ActiveModel {
+    audit_event::ActiveModel {
+        id: Set(event.id.clone()),
+        at: Set(event.at.0),
+        kind: Set(event.kind.as_str().to_owned()),
+        user_id: Set(event.user.as_ref().map(|id| visible(id.as_str()))),
+        client_id: Set(event.client.as_ref().map(|id| visible(id.as_str()))),
+        grant_id: Set(event.grant.as_ref().map(|id| visible(id.as_str()))),
+        address: Set(event.address.as_deref().map(visible)),
+        trace: Set(event.trace.as_deref().map(visible)),
+        detail: Set(event.detail.to_string()),
     }
 }
 

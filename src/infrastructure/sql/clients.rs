@@ -14,7 +14,7 @@ use super::{
     page_start, row_limit, storable,
 };
 use crate::{
-    application::ports::{Clients, ClientsMut, Page, StoreError},
+    application::ports::{Change, Clients, ClientsMut, Page, StoreError},
     domain::{
         client::{Client, ClientStatus},
         id::ClientId,
@@ -73,6 +73,7 @@ impl ClientsMut for Sql<DatabaseTransaction> {
     }
 
     async fn update_client(&self, client: &Client) -> Result<(), StoreError> {
+        self.touch(Change::Client(client.id.clone()));
         let row = to_row(client)?.into_active_model().reset_all();
         let updated = client::Entity::update_many()
             .set(row)
@@ -88,6 +89,7 @@ impl ClientsMut for Sql<DatabaseTransaction> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(false);
         };
+        self.touch(Change::Client(ClientId::new(id)));
         let grants = grant::Entity::delete_many()
             .filter(grant::COLUMN.client_id.eq(id))
             .exec(&self.connection)
@@ -99,6 +101,7 @@ impl ClientsMut for Sql<DatabaseTransaction> {
 
     async fn put_resource_server(&self, server: &ResourceServer) -> Result<(), StoreError> {
         use resource_server::Column;
+        self.touch(Change::Resource(server.identifier.clone()));
         let row = resource_server::Model {
             identifier: server.identifier.clone(),
             name: server.name.clone(),

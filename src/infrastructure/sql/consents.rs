@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait as _, Set, sea_q
 
 use super::{Sql, entities::consent, error::corrupt, storable};
 use crate::{
-    application::ports::{Consents, ConsentsMut, StoreError},
+    application::ports::{Change, Consents, ConsentsMut, StoreError},
     domain::{
         consent::Consent,
         id::{ClientId, UserId},
@@ -32,6 +32,10 @@ impl<C: ConnectionTrait + Send> Consents for Sql<C> {
 impl ConsentsMut for Sql<DatabaseTransaction> {
     async fn put_consent(&self, consent: &Consent) -> Result<(), StoreError> {
         use consent::Column;
+        self.touch(Change::Consent(
+            consent.user.clone(),
+            consent.client.clone(),
+        ));
         let row = consent::ActiveModel {
             user_id: Set(consent.user.as_str().to_owned()),
             client_id: Set(consent.client.as_str().to_owned()),
@@ -52,6 +56,7 @@ impl ConsentsMut for Sql<DatabaseTransaction> {
         let Some(key) = key(user, client) else {
             return Ok(false);
         };
+        self.touch(Change::Consent(user.clone(), client.clone()));
         let deleted = consent::Entity::delete_by_id(key).exec(&self.connection);
         Ok(self.checked(deleted.await)?.rows_affected == 1)
     }

@@ -1,12 +1,15 @@
 //! Grants: each is redeemed once, and revoked for good even if the revocation comes first.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
-    Set,
-    sea_query::{OnConflict, Query},
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryTrait as _, Set,
+    sea_query::{ExprTrait as _, OnConflict, Query, SimpleExpr},
 };
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
     row_limit, storable,
 };
 use crate::{
-    application::ports::{Grants, GrantsMut, StoreError},
+    application::ports::{Grants, GrantsMut, RevokedGrant, StoreError},
     domain::{
         grant::{Grant, GrantRecord},
         id::{ClientId, GrantId, SessionId, UserId},
@@ -52,36 +55,48 @@ impl<C: ConnectionTrait + Send> Grants for Sql<C> {
 #[async_trait]
 impl GrantsMut for Sql<DatabaseTransaction> {
     async fn redeem_grant(&self, grant: &Grant, expires_at: Timestamp) -> Result<bool, StoreError> {
-        let id = grant.id.as_str();
-        let json = serde_json::to_string(grant).map_err(|_| corrupt("grant", id))?;
-        let owner = grant.owner.as_ref();
-        let session = owner.map(|owner| owner.authentication.session.as_str().to_owned());
-        let row = grant::ActiveModel {
-            id: Set(id.to_owned()),
-            user_id: Set(grant.subject().map(|user| user.as_str().to_owned())),
-            client_id: Set(grant.client.as_str().to_owned()),
-            session_id: Set(session),
-            grant_json: Set(Some(json)),
-            expires_at: Set(expires_at.0),
-            redeemed_at: Set(Some(grant.granted_at.0)),
-            revoked_at: Set(None),
-        };
-        let unless_redeemed = OnConflict::column(Column::Id)
-            .update_columns([
-                Column::UserId,
-                Column::ClientId,
-                Column::SessionId,
-                Column::GrantJson,
-                Column::ExpiresAt,
-                Column::RedeemedAt,
-            ])
-            .action_and_where(Column::RedeemedAt.is_null())
-            .to_owned();
-        let rows = grant::Entity::insert(row)
-            .on_conflict(unless_redeemed)
+        let rows = grant::Entity::insert(to_row(grant, expires_at)?)
+            .on_conflict(unless_redeemed())
             .exec_without_returning(&self.connection)
             .await;
         Ok(self.checked(rows)? == 1)
+    }
+
+    async fn redeem_grants(&self, grants: &[(Grant, Timestamp)]) -> Result<Vec<bool>, StoreError> {
+        // A statement cannot touch one row twice.
+        let mut firsts: HashMap<&str, usize> = HashMap::new();
+        for (at, (grant, _)) in grants.iter().enumerate() {
+            firsts.entry(grant.id.as_str()).or_insert(at);
+        }
+        let mut rows = Vec::with_capacity(firsts.len());
+        for (at, (grant, expires_at)) in grants.iter().enumerate() {
+            if firsts.get(grant.id.as_str()) == Some(&at) {
+                rows.push(to_row(grant, *expires_at)?);
+            }
+        }
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut insert = grant::Entity::insert_many(rows)
+            .on_conflict(unless_redeemed())
+            .into_query();
+        insert.returning_col(Column::Id);
+        let statement = self.connection.get_database_backend().build(&insert);
+        let written = self.connection.query_all_raw(statement).await;
+        let written: Result<HashSet<String>, DbErr> = self
+            .checked(written)?
+            .iter()
+            .map(|row| row.try_get_by_index(0))
+            .collect();
+        let written = self.checked(written)?;
+        Ok(grants
+            .iter()
+            .enumerate()
+            .map(|(at, (grant, _))| {
+                let id = grant.id.as_str();
+                firsts.get(id) == Some(&at) && written.contains(id)
+            })
+            .collect())
     }
 
     async fn revoke_grant(
@@ -119,36 +134,24 @@ impl GrantsMut for Sql<DatabaseTransaction> {
         user: &UserId,
         client: &ClientId,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<RevokedGrant>, StoreError> {
         let (Some(user), Some(client)) = (storable(user.as_str()), storable(client.as_str()))
         else {
-            return Ok(0);
+            return Ok(Vec::new());
         };
-        let revoked = grant::Entity::update_many()
-            .col_expr(Column::RevokedAt, now.0.into())
-            .filter(Column::ClientId.eq(client))
-            .filter(Column::UserId.eq(user))
-            .filter(Column::RevokedAt.is_null())
-            .exec(&self.connection)
-            .await;
-        Ok(self.checked(revoked)?.rows_affected)
+        let whose = Column::ClientId.eq(client).and(Column::UserId.eq(user));
+        self.revoke_where(whose, now).await
     }
 
     async fn revoke_grants_of_session(
         &self,
         session: &SessionId,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<RevokedGrant>, StoreError> {
         let Some(session) = storable(session.as_str()) else {
-            return Ok(0);
+            return Ok(Vec::new());
         };
-        let revoked = grant::Entity::update_many()
-            .col_expr(Column::RevokedAt, now.0.into())
-            .filter(Column::SessionId.eq(session))
-            .filter(Column::RevokedAt.is_null())
-            .exec(&self.connection)
-            .await;
-        Ok(self.checked(revoked)?.rows_affected)
+        self.revoke_where(Column::SessionId.eq(session), now).await
     }
 
     async fn sweep_grants(&self, now: Timestamp, limit: u64) -> Result<u64, StoreError> {
@@ -165,4 +168,66 @@ impl GrantsMut for Sql<DatabaseTransaction> {
             .await;
         Ok(self.checked(swept)?.rows_affected)
     }
+}
+
+impl Sql<DatabaseTransaction> {
+    async fn revoke_where(
+        &self,
+        condition: SimpleExpr,
+        now: Timestamp,
+    ) -> Result<Vec<RevokedGrant>, StoreError> {
+        let update = Query::update()
+            .table(grant::Entity)
+            .value(Column::RevokedAt, now.0)
+            .and_where(condition)
+            .and_where(Column::RevokedAt.is_null())
+            .returning(Query::returning().columns([Column::Id, Column::ClientId]))
+            .take();
+        let statement = self.connection.get_database_backend().build(&update);
+        let rows = self.connection.query_all_raw(statement).await;
+        let revoked: Result<Vec<RevokedGrant>, DbErr> = self
+            .checked(rows)?
+            .iter()
+            .map(|row| {
+                Ok(RevokedGrant {
+                    id: GrantId::new(row.try_get_by_index::<String>(0)?),
+                    client: ClientId::new(row.try_get_by_index::<String>(1)?),
+                })
+            })
+            .collect();
+        self.checked(revoked)
+    }
+}
+
+fn to_row(grant: &Grant, expires_at: Timestamp) -> Result<grant::ActiveModel, StoreError> {
+    let id = grant.id.as_str();
+    let json = serde_json::to_string(grant).map_err(|_| corrupt("grant", id))?;
+    let owner = grant.owner.as_ref();
+    let session = owner.map(|owner| owner.authentication.session.as_str().to_owned());
+    Ok(grant::ActiveModel {
+        id: Set(id.to_owned()),
+        user_id: Set(grant.subject().map(|user| user.as_str().to_owned())),
+        client_id: Set(grant.client.as_str().to_owned()),
+        session_id: Set(session),
+        grant_json: Set(Some(json)),
+        expires_at: Set(expires_at.0),
+        redeemed_at: Set(Some(grant.granted_at.0)),
+        revoked_at: Set(None),
+    })
+}
+
+/// A grant that was redeemed stays as it is; the mark of one that was revoked first becomes a revoked
+/// grant.
+fn unless_redeemed() -> OnConflict {
+    OnConflict::column(Column::Id)
+        .update_columns([
+            Column::UserId,
+            Column::ClientId,
+            Column::SessionId,
+            Column::GrantJson,
+            Column::ExpiresAt,
+            Column::RedeemedAt,
+        ])
+        .action_and_where(Column::RedeemedAt.is_null())
+        .to_owned()
 }

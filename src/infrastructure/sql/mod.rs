@@ -9,6 +9,7 @@
 
 mod audit;
 mod bounded;
+mod changes;
 mod clients;
 mod connect;
 mod consents;
@@ -21,7 +22,13 @@ mod outbox;
 mod roles;
 mod users;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -34,7 +41,10 @@ use self::{
     bounded::{Bounded, Patience},
     error::store_error,
 };
-use crate::application::ports::{Reader, Store, StoreError, UnitOfWork};
+use crate::{
+    application::ports::{Announcer, Change, Clock as _, Reader, Store, StoreError, UnitOfWork},
+    infrastructure::clock::SystemClock,
+};
 
 /// An open database.
 #[derive(Debug)]
@@ -42,6 +52,17 @@ pub struct SqlStore {
     reader: Sql<DatabaseConnection>,
     writer: DatabaseConnection,
     patience: Patience,
+    announcer: Announcing,
+}
+
+/// Whoever is told of changes, once there is somebody.
+#[derive(Clone, Default)]
+struct Announcing(Arc<OnceLock<Arc<dyn Announcer>>>);
+
+impl std::fmt::Debug for Announcing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Announcing")
+    }
 }
 
 #[async_trait]
@@ -49,7 +70,9 @@ impl Store for SqlStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let transaction = self.patience.wait(begin(&self.writer)).await;
         let transaction = transaction.map_err(|error| store_error(&error))?;
-        Ok(Box::new(Sql::new(transaction, self.patience)))
+        let mut work = Sql::new(transaction, self.patience);
+        work.announcer = self.announcer.clone();
+        Ok(Box::new(work))
     }
 
     fn reader(&self) -> &dyn Reader {
@@ -60,6 +83,10 @@ impl Store for SqlStore {
         let pong = self.reader.connection.inner.ping();
         self.reader.checked(self.patience.wait(pong).await)
     }
+
+    fn set_announcer(&self, announcer: Arc<dyn Announcer>) {
+        let _ = self.announcer.0.set(announcer);
+    }
 }
 
 impl SqlStore {
@@ -68,6 +95,7 @@ impl SqlStore {
             reader: Sql::new(reader, patience),
             writer,
             patience,
+            announcer: Announcing::default(),
         }
     }
 
@@ -96,6 +124,9 @@ async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, D
 struct Sql<C> {
     connection: Bounded<C>,
     failed: AtomicBool,
+    /// What this unit of work changes in the directory.
+    touched: Mutex<BTreeSet<Change>>,
+    announcer: Announcing,
 }
 
 impl<C> Sql<C> {
@@ -106,7 +137,20 @@ impl<C> Sql<C> {
                 patience,
             },
             failed: AtomicBool::new(false),
+            touched: Mutex::default(),
+            announcer: Announcing::default(),
         }
+    }
+
+    /// Notes that copies of this are stale once the transaction is committed.
+    fn touch(&self, change: Change) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.insert(change);
+    }
+
+    fn touched(&self) -> BTreeSet<Change> {
+        let touched = self.touched.lock();
+        touched.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Passes a result on and remembers that it was a failure.
@@ -126,9 +170,16 @@ impl UnitOfWork for Sql<DatabaseTransaction> {
                 "a statement of this unit of work failed, so it was rolled back",
             ));
         }
+        // The wall clock: how long changes are kept is housekeeping.
+        let changed = self.number_changes(SystemClock.now()).await;
+        let changed = self.checked(changed)?;
         let Bounded { inner, patience } = self.connection;
         let committed = patience.wait(inner.commit()).await;
-        committed.map_err(|error| store_error(&error))
+        committed.map_err(|error| store_error(&error))?;
+        if changed && let Some(announcer) = self.announcer.0.get() {
+            announcer.announce().await;
+        }
+        Ok(())
     }
 }
 

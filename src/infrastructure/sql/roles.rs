@@ -15,7 +15,7 @@ use super::{
     storable,
 };
 use crate::{
-    application::ports::{Roles, RolesMut, StoreError},
+    application::ports::{Change, Roles, RolesMut, StoreError},
     domain::{
         id::{GroupId, RoleId, UserId},
         role::{Authority, Group, Permission, Role},
@@ -137,6 +137,7 @@ impl RolesMut for Sql<DatabaseTransaction> {
     }
 
     async fn update_role(&self, role: &Role) -> Result<(), StoreError> {
+        self.touch(Change::Authorities);
         let updated = role::Entity::update_many()
             .col_expr(role::Column::Description, role.description.clone().into())
             .filter(role::COLUMN.id.eq(role.id.as_str()))
@@ -169,6 +170,7 @@ impl RolesMut for Sql<DatabaseTransaction> {
     }
 
     async fn assign_role(&self, user: &UserId, role: &RoleId) -> Result<(), StoreError> {
+        self.touch(Change::Authority(user.clone()));
         let row = role_assignment::ActiveModel {
             user_id: Set(user.as_str().to_owned()),
             role_id: Set(role.as_str().to_owned()),
@@ -181,6 +183,7 @@ impl RolesMut for Sql<DatabaseTransaction> {
     }
 
     async fn unassign_role(&self, user: &UserId, role: &RoleId) -> Result<(), StoreError> {
+        self.touch(Change::Authority(user.clone()));
         let removed = role_assignment::Entity::delete_many()
             .filter(role_assignment::COLUMN.user_id.eq(user.as_str()))
             .filter(role_assignment::COLUMN.role_id.eq(role.as_str()))
@@ -190,6 +193,7 @@ impl RolesMut for Sql<DatabaseTransaction> {
     }
 
     async fn join_group(&self, user: &UserId, group: &GroupId) -> Result<(), StoreError> {
+        self.touch(Change::Authority(user.clone()));
         let row = group_member::ActiveModel {
             user_id: Set(user.as_str().to_owned()),
             group_id: Set(group.as_str().to_owned()),

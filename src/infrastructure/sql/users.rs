@@ -14,7 +14,7 @@ use super::{
     page_start, row_limit, storable,
 };
 use crate::{
-    application::ports::{Page, StoreError, Users, UsersMut},
+    application::ports::{Change, Page, StoreError, Users, UsersMut},
     domain::{
         id::UserId,
         time::Timestamp,
@@ -76,6 +76,7 @@ impl UsersMut for Sql<DatabaseTransaction> {
     }
 
     async fn update_user(&self, user: &User) -> Result<(), StoreError> {
+        self.touch(Change::User(user.id.clone()));
         let row = to_row(user).into_active_model().reset_all();
         let updated = user::Entity::update_many()
             .set(row)
@@ -118,6 +119,7 @@ fn to_row(user: &User) -> user::Model {
         email_verified: user.email_verified,
         status: status_text(user.status).to_owned(),
         not_before: user.not_before.0,
+        security_version: i64::try_from(user.security_version).unwrap_or(i64::MAX),
         created_at: user.created_at.0,
         updated_at: user.updated_at.0,
         first_name: profile.first_name,
@@ -155,6 +157,7 @@ fn to_user(row: user::Model) -> Result<User, StoreError> {
         email_verified: row.email_verified,
         status: parse_status(&row.status).ok_or_else(unreadable)?,
         not_before: Timestamp(row.not_before),
+        security_version: u64::try_from(row.security_version).unwrap_or(0),
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),
         profile: to_profile(row),

@@ -9,11 +9,11 @@ use axum::{
     response::Response,
 };
 
-use super::{confidential_client, form};
+use super::{credentials, form};
 use crate::{
     application::{Failure, queries::introspect::introspect},
-    protocol::{introspection::Introspection, token},
-    web::{Web, answer},
+    protocol::introspection::Introspection,
+    web::{Web, answer, context},
 };
 
 /// POST: what a token is good for.
@@ -26,6 +26,6 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<Introspection, Failure> {
     let params = form(parts, body)?;
-    let caller = confidential_client(web, parts, &params).await?;
-    introspect(&web.ports, &caller, token::subject_of(&params)?).await
+    let credentials = credentials(parts, &params)?;
+    introspect(&web.ports, &credentials, &params, &context::origin(parts)).await
 }

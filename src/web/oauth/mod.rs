@@ -13,15 +13,11 @@ use axum::{
     http::{Uri, header, request::Parts},
 };
 
-use super::{Web, context};
-use crate::{
-    application::{Failure, client_auth},
-    domain::client::Client,
-    protocol::{
-        client_auth::{Credentials, rejected},
-        error::{ErrorCode, OAuthError},
-        params::Params,
-    },
+use super::context;
+use crate::protocol::{
+    client_auth::{Credentials, rejected},
+    error::{ErrorCode, OAuthError},
+    params::Params,
 };
 
 /// The form of an endpoint that takes nothing else, with parameters that are all unambiguous.
@@ -52,10 +48,4 @@ fn credentials(parts: &Parts, params: &Params) -> Result<Credentials, OAuthError
     let header = context::single(&parts.headers, &header::AUTHORIZATION)
         .map_err(|_| rejected("more than one Authorization header"))?;
     Credentials::parse(header, params)
-}
-
-/// The authenticated client of a form post; only those that can prove who they are.
-async fn confidential_client(web: &Web, parts: &Parts, params: &Params) -> Result<Client, Failure> {
-    let credentials = credentials(parts, params)?;
-    client_auth::authenticate_confidential(&web.ports, &credentials, &context::origin(parts)).await
 }

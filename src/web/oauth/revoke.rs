@@ -11,8 +11,7 @@ use axum::{
 
 use super::{credentials, form};
 use crate::{
-    application::{Failure, client_auth, commands::revoke_token::revoke_token},
-    protocol::token,
+    application::{Failure, commands::revoke_token::revoke_token},
     web::{Web, answer, context},
 };
 
@@ -32,8 +31,6 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<(), Failure> {
     let params = form(parts, body)?;
-    let origin = context::origin(parts);
-    let client =
-        client_auth::authenticate(&web.ports, &credentials(parts, &params)?, &origin).await?;
-    revoke_token(&web.ports, &client, token::subject_of(&params)?, &origin).await
+    let credentials = credentials(parts, &params)?;
+    revoke_token(&web.ports, &credentials, &params, &context::origin(parts)).await
 }

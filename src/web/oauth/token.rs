@@ -11,8 +11,8 @@ use axum::{
 
 use super::{credentials, form};
 use crate::{
-    application::{Failure, client_auth, commands::exchange_token::exchange_token},
-    protocol::token::{TokenRequest, TokenResponse},
+    application::{Failure, commands::exchange_token::exchange_token},
+    protocol::token::TokenResponse,
     web::{Web, answer, context},
 };
 
@@ -26,9 +26,6 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<TokenResponse, Failure> {
     let params = form(parts, body)?;
-    let origin = context::origin(parts);
-    let client =
-        client_auth::authenticate(&web.ports, &credentials(parts, &params)?, &origin).await?;
-    let request = TokenRequest::parse(&params)?;
-    exchange_token(&web.ports, &client, request, &origin).await
+    let credentials = credentials(parts, &params)?;
+    exchange_token(&web.ports, &credentials, &params, &context::origin(parts)).await
 }

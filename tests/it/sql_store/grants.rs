@@ -1,9 +1,9 @@
 //! Grants: single use and revocation.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use countersign::{
-    application::ports::Store as _,
+    application::ports::{RevokedGrant, Store as _},
     domain::{
         grant::{Grant, GrantRecord},
         id::{ClientId, GrantId, SessionId},
@@ -153,7 +153,7 @@ pub(super) async fn all_grants_of_a_user_at_a_client_are_revoked(database: &Test
         .revoke_grants_of(&user_id("grace"), &app, later(2))
         .await
         .unwrap());
-    assert_eq!(revoked, 1);
+    assert_eq!(revoked, [revoked_grant("g2", "app")]);
     assert_eq!(revoked_at(&store).await, [Some(1), Some(2), None, None]);
 }
 
@@ -173,8 +173,18 @@ pub(super) async fn all_grants_of_a_session_are_revoked(database: &TestDatabase)
         .revoke_grants_of_session(&session, later(2))
         .await
         .unwrap());
-    assert_eq!(revoked, 2);
+    assert_eq!(
+        revoked.into_iter().collect::<HashSet<_>>(),
+        [revoked_grant("g2", "app"), revoked_grant("g3", "other")].into()
+    );
     assert_eq!(revoked_at(&store).await, [Some(1), Some(2), Some(2), None]);
+}
+
+fn revoked_grant(id: &str, client: &str) -> RevokedGrant {
+    RevokedGrant {
+        id: GrantId::new(id),
+        client: ClientId::new(client),
+    }
 }
 
 /// When g1 to g4 were revoked, in seconds from now.

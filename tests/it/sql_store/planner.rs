@@ -109,7 +109,7 @@ fn names(condition: &str, column: &str) -> bool {
 /// that every reference finds its row. Counts them for the planner.
 async fn fill(connection: &mut PgConnection) {
     let inserts = format!(
-        "SELECT format('INSERT INTO %1$I SELECT %2$s FROM generate_series(1, {ROWS}) n; ANALYZE %1$I', relname,
+        "SELECT format('INSERT INTO %1$I SELECT %2$s FROM generate_series(1, {ROWS}) n ON CONFLICT DO NOTHING; ANALYZE %1$I', relname,
            string_agg(CASE format_type(atttypid, NULL)
              WHEN 'text' THEN $$'v' || n$$ WHEN 'bigint' THEN 'n'
              WHEN 'boolean' THEN 'false' WHEN 'bytea' THEN $$''::bytea$$ END, ', ' ORDER BY attnum))

@@ -62,8 +62,9 @@ fn every_method_of_the_ports_is_exercised() {
     let keys = include_str!("../../../src/application/ports/keys.rs");
     let (keys, _) = keys.split_once("/// A document").unwrap();
     let repositories = include_str!("../../../src/application/ports/repositories.rs");
+    let changes = include_str!("../../../src/application/ports/changes.rs");
     let mut methods = 0;
-    for port in [keys, repositories] {
+    for port in [keys, repositories, changes] {
         for method in port.split("async fn ").skip(1) {
             let (name, _) = method.split_once('(').unwrap();
             let call = format!(".{name}(");
@@ -115,6 +116,14 @@ async fn write(store: &SqlStore) {
         unit.put_consent(&consent()).await.unwrap();
         let grant = grant("g", "grace", "app");
         unit.redeem_grant(&grant, later(60)).await.unwrap();
+        unit.redeem_grants(&[(grant, later(60))]).await.unwrap();
+        unit.revoke_all(&[("r".to_owned(), NOW)]).await.unwrap();
+        unit.record_all(&[AuditEvent {
+            id: "e2".to_owned(),
+            ..event()
+        }])
+        .await
+        .unwrap();
         unit.add_signing_key(&key()).await.unwrap();
         unit.set_signing_key_times(&key()).await.unwrap();
         unit.record(&event()).await.unwrap();
@@ -139,6 +148,9 @@ async fn read(reader: &dyn Reader) {
     let grant = grant("g", "grace", "app");
     reader.grant(&grant.id).await.unwrap();
     reader.signing_keys().await.unwrap();
+    reader.latest_change().await.unwrap();
+    reader.changes_from(0, 5).await.unwrap();
+    reader.is_any_revoked(&["r".to_owned()]).await.unwrap();
     for after in [None, Some("a")] {
         let page = page(after, 5);
         reader.users(&page).await.unwrap();
@@ -155,8 +167,10 @@ async fn remove(store: &SqlStore) {
         unit.revoke_grant(&grant.id, &app, NOW).await.unwrap();
         unit.revoke_grants_of(&grace, &app, NOW).await.unwrap();
         let revoked = unit.revoke_grants_of_session(&session, NOW).await;
-        assert_eq!(revoked.unwrap(), 0);
+        assert_eq!(revoked.unwrap(), []);
         unit.sweep_grants(later(60), 5).await.unwrap();
+        unit.sweep_revocations(later(60), 5).await.unwrap();
+        unit.sweep_changes(later(60), 5).await.unwrap();
         unit.unassign_role(&grace, &role("admin").id).await.unwrap();
         unit.delete_consent(&grace, &app).await.unwrap();
         unit.delete_client(&app).await.unwrap();

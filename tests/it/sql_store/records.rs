@@ -63,6 +63,7 @@ pub(super) fn user(name: &str) -> User {
         profile: profile(),
         status: UserStatus::Active,
         not_before: Timestamp(11),
+        security_version: 7,
         created_at: Timestamp(12),
         updated_at: Timestamp(13),
     }
@@ -181,6 +182,7 @@ pub(super) fn grant(id: &str, user: &str, client: &str) -> Grant {
                 acr: "1".to_owned(),
                 amr: vec!["pwd".to_owned()],
                 session: SessionId::new(format!("session-of-{user}")),
+                version: 0,
             },
             nonce: Some("n\0once".to_owned()),
         }),

@@ -147,10 +147,10 @@ pub(super) async fn c018_a_nul_finds_nothing(database: &TestDatabase) {
         assert!(!unit.delete_consent(&user, &client_id).await.unwrap());
         assert!(!unit.revoke_grant(&id, &client_id, NOW).await.unwrap());
         let revoked = unit.revoke_grants_of(&user, &client_id, NOW).await;
-        assert_eq!(revoked.unwrap(), 0);
+        assert_eq!(revoked.unwrap(), []);
         let session = SessionId::new(NUL);
         let revoked = unit.revoke_grants_of_session(&session, NOW).await;
-        assert_eq!(revoked.unwrap(), 0);
+        assert_eq!(revoked.unwrap(), []);
         unit.delete_signing_key(NUL).await.unwrap();
         unit.delivered(NUL).await.unwrap();
     });

@@ -395,6 +395,7 @@ pub(crate) fn user(id: &UserId) -> User {
         },
         status: UserStatus::Active,
         not_before: Timestamp(0),
+        security_version: 0,
         created_at: start().minus(std::time::Duration::from_hours(1)),
         updated_at: start().minus(std::time::Duration::from_hours(1)),
     }

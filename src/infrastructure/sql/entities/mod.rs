@@ -6,6 +6,7 @@
 pub(super) mod audit_event;
 pub(super) mod client;
 pub(super) mod consent;
+pub(super) mod directory_change;
 pub(super) mod grant;
 pub(super) mod group;
 pub(super) mod group_member;
@@ -14,6 +15,7 @@ pub(super) mod outbox;
 pub(super) mod password_credential;
 pub(super) mod permission;
 pub(super) mod resource_server;
+pub(super) mod revocation;
 pub(super) mod role;
 pub(super) mod role_assignment;
 pub(super) mod signing_key;

@@ -13,6 +13,7 @@ pub struct Model {
     pub email_verified: bool,
     pub status: String,
     pub not_before: i64,
+    pub security_version: i64,
     pub created_at: i64,
     pub updated_at: i64,
     pub first_name: Option<String>,

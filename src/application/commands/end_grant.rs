@@ -1,0 +1,96 @@
+//! Ending grants: for good in SQL, at once in the state store (RFC 7009 §2.1, RFC 6749 §4.1.2).
+//!
+//! The mark in the state store saves every request the question to the database; it lives as long as
+//! an access token of the grant could. The refresh family goes with it: it is named after its grant.
+
+use std::time::Duration;
+
+use crate::{
+    application::{
+        Failure, Ports,
+        directory::Sight,
+        ports::{
+            RevokedGrant,
+            state::{Kind, StateError, StateKey},
+        },
+        trail::{About, Origin},
+    },
+    domain::{
+        client::Client,
+        event::EventKind,
+        id::{ClientId, GrantId},
+    },
+};
+
+/// Longer than the clocks of nodes and store are apart.
+const MARGIN: Duration = Duration::from_mins(2);
+
+/// Where the state store says that a grant was ended.
+pub fn mark(grant: &GrantId) -> StateKey {
+    StateKey::new(Kind::RevokedToken, &format!("grant\0{grant}"))
+}
+
+/// The refresh family of a grant.
+pub fn family_key(grant: &str) -> StateKey {
+    StateKey::new(Kind::RefreshFamily, grant)
+}
+
+/// Ends a grant and everything that stands on it.
+pub(super) async fn end_grant(
+    ports: &Ports,
+    grant: &GrantId,
+    client: &Client,
+    (why, about): (EventKind, About),
+    origin: &Origin,
+) -> Result<(), Failure> {
+    let work = ports.store.begin().await?;
+    let revoked = work
+        .revoke_grant(grant, &client.id, ports.clock.now())
+        .await?;
+    ports.record_in(&*work, why, origin, about).await?;
+    if revoked && why != EventKind::GrantRevoked {
+        ports
+            .record_in(
+                &*work,
+                EventKind::GrantRevoked,
+                origin,
+                about_grant(client.id.clone(), grant),
+            )
+            .await?;
+    }
+    put_out(ports, grant, ports.settings.access_token_lifetime(client)).await?;
+    Ok(work.commit().await?)
+}
+
+/// Marks grants as ended that a unit of work is about to revoke. Before its commit, so that an answer
+/// is never given while one of them still works.
+pub(super) async fn put_out_all(
+    ports: &Ports,
+    sight: &Sight<'_>,
+    grants: &[RevokedGrant],
+) -> Result<(), Failure> {
+    for grant in grants {
+        let client = sight.client(&grant.client).await?;
+        let lifetime = client.map_or(ports.settings.lifetimes.access_token, |client| {
+            ports.settings.access_token_lifetime(&client)
+        });
+        put_out(ports, &grant.id, lifetime).await?;
+    }
+    Ok(())
+}
+
+async fn put_out(ports: &Ports, grant: &GrantId, lifetime: Duration) -> Result<(), StateError> {
+    let ttl = lifetime.saturating_add(MARGIN);
+    ports.state.put(&mark(grant), b"1", ttl).await?;
+    ports.state.delete(&family_key(grant.as_str())).await?;
+    Ok(())
+}
+
+/// An event about this grant of this client.
+pub(super) fn about_grant(client: ClientId, grant: &GrantId) -> About {
+    About {
+        client: Some(client),
+        grant: Some(grant.clone()),
+        ..About::default()
+    }
+}
