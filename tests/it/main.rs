@@ -11,6 +11,7 @@ mod client_assertions;
 mod clocks;
 mod code_flow;
 mod discovery;
+mod end_races;
 mod flow_attacks;
 mod guard;
 mod introspection;
