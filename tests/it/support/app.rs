@@ -98,7 +98,7 @@ pub(crate) struct TestApp {
     pub(crate) router: Router,
     pub(crate) user: UserId,
     options: AppOptions,
-    _database: TestDatabase,
+    database: TestDatabase,
     _folder: TempDir,
 }
 
@@ -110,6 +110,18 @@ impl TestApp {
 
     /// The same with other settings.
     pub(crate) async fn start_with(stage: Stage, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        Self::start_on(stage, None, settings, |_| ()).await
+    }
+
+    /// The same with a Redis server of the test's own, and further options.
+    pub(crate) async fn start_on(
+        stage: Stage,
+        redis_url: Option<String>,
+        settings: Settings,
+        change: impl FnOnce(&mut AppOptions),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (database, store) = match stage {
             Stage::Embedded => (
@@ -117,18 +129,21 @@ impl TestApp {
                 countersign::app::StateOptions::Embedded(folder.path().join("state")),
             ),
             Stage::Servers => {
-                let url = tokio::task::spawn_blocking(redis::shared_url)
-                    .await
-                    .unwrap();
+                let url = match redis_url {
+                    Some(url) => url,
+                    None => {
+                        let shared = tokio::task::spawn_blocking(redis::shared_url);
+                        shared.await.unwrap().to_owned()
+                    }
+                };
                 (
                     TestDatabase::postgres().await,
-                    countersign::app::StateOptions::Redis(redis::options(url)),
+                    countersign::app::StateOptions::Redis(redis::options(&url)),
                 )
             }
         };
-        let mut settings = settings();
-        change(&mut settings);
-        let options = options(&folder, &database, store, settings);
+        let mut options = options(&folder, &database, store, settings);
+        change(&mut options);
         let clock = Arc::new(TestClock::at(start()));
         let app = build(&options, &clock).await;
         let user = seed(app.ports()).await;
@@ -138,7 +153,7 @@ impl TestApp {
             clock,
             user,
             options,
-            _database: database,
+            database,
             _folder: folder,
         }
     }
@@ -146,6 +161,11 @@ impl TestApp {
     /// The use cases' surroundings.
     pub(crate) fn ports(&self) -> &Ports {
         self.app.ports()
+    }
+
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.url()
     }
 
     /// A second node on the same stores. Only where they are servers.

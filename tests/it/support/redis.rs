@@ -92,7 +92,17 @@ impl RedisServer {
         assert!(status.unwrap().success());
     }
 
-    /// Kills the server and starts an empty one at the same address.
+    /// Keeps what the server holds now: what it will hold again after a restart.
+    pub(crate) async fn keep(&self) {
+        let client = ::redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let _: () = ::redis::cmd("SAVE")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// Kills the server and starts another at the same address, empty or with what was kept.
     pub(crate) fn restart(&mut self) {
         fs::remove_file(self.settings.log()).unwrap();
         self.lifeline.as_ref().unwrap().write_all(b"\n").unwrap();
