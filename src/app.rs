@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use axum::Router;
@@ -15,7 +15,7 @@ use crate::{
     application::{
         Ports,
         directory::Directory,
-        ports::{Clock, PasswordHasher, Rng, Store, StoreError, state::StateStore},
+        ports::{Announcer, Clock, PasswordHasher, Rng, Store, StoreError, state::StateStore},
         queries::origins::ClientOrigins,
         settings::Settings,
         upkeep,
@@ -248,7 +248,8 @@ impl App {
         let signer = ring.clone();
         let directory = Directory::new(store.clone(), state.clone(), clock.clone(), rng.clone());
         let directory = Arc::new(directory);
-        store.set_announcer(directory.clone());
+        let announcer: Weak<dyn Announcer> = Arc::<Directory>::downgrade(&directory);
+        store.set_announcer(announcer);
         let ledger = Arc::new(GroupCommit::start(store.clone()));
         let ports = Ports {
             store,

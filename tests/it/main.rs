@@ -10,6 +10,7 @@ mod cli;
 mod client_assertions;
 mod clocks;
 mod code_flow;
+mod code_replays;
 mod discovery;
 mod end_races;
 mod flow_attacks;

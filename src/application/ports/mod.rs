@@ -6,7 +6,7 @@ mod ledger;
 mod repositories;
 pub mod state;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Weak};
 
 use async_trait::async_trait;
 
@@ -39,8 +39,8 @@ pub trait Store: Send + Sync {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Whom to tell after a commit that changed the directory. Heeded once.
-    fn set_announcer(&self, announcer: Arc<dyn Announcer>);
+    /// Whom to tell after a commit that changed the directory, as long as they are there. Heeded once.
+    fn set_announcer(&self, announcer: Weak<dyn Announcer>);
 }
 
 /// Hears of every committed change of the directory before the commit answers.

@@ -25,7 +25,7 @@ mod users;
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -57,7 +57,7 @@ pub struct SqlStore {
 
 /// Whoever is told of changes, once there is somebody.
 #[derive(Clone, Default)]
-struct Announcing(Arc<OnceLock<Arc<dyn Announcer>>>);
+struct Announcing(Arc<OnceLock<Weak<dyn Announcer>>>);
 
 impl std::fmt::Debug for Announcing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,7 +84,7 @@ impl Store for SqlStore {
         self.reader.checked(self.patience.wait(pong).await)
     }
 
-    fn set_announcer(&self, announcer: Arc<dyn Announcer>) {
+    fn set_announcer(&self, announcer: Weak<dyn Announcer>) {
         let _ = self.announcer.0.set(announcer);
     }
 }
@@ -176,7 +176,7 @@ impl UnitOfWork for Sql<DatabaseTransaction> {
         let Bounded { inner, patience } = self.connection;
         let committed = patience.wait(inner.commit()).await;
         committed.map_err(|error| store_error(&error))?;
-        if changed && let Some(announcer) = self.announcer.0.get() {
+        if changed && let Some(announcer) = self.announcer.0.get().and_then(Weak::upgrade) {
             announcer.announce().await;
         }
         Ok(())

@@ -20,8 +20,8 @@ use crate::protocol::{
     params::Params,
 };
 
-/// The form of an endpoint that takes nothing else, with parameters that are all unambiguous.
-fn form(parts: &Parts, body: &Bytes) -> Result<Params, OAuthError> {
+/// The form of an endpoint that takes nothing else. Its parameters may have faults.
+fn form_parameters(parts: &Parts, body: &Bytes) -> Result<Params, OAuthError> {
     if !context::is_form(&parts.headers) {
         return Err(OAuthError::new(
             ErrorCode::InvalidRequest,
@@ -34,7 +34,12 @@ fn form(parts: &Parts, body: &Bytes) -> Result<Params, OAuthError> {
             "parameters belong into the body",
         ));
     }
-    let params = Params::parse(body);
+    Ok(Params::parse(body))
+}
+
+/// As [`form_parameters`], each without fault.
+fn form(parts: &Parts, body: &Bytes) -> Result<Params, OAuthError> {
+    let params = form_parameters(parts, body)?;
     params.fault().map_or(Ok(params), |fault| Err(fault.into()))
 }
 

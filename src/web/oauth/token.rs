@@ -9,10 +9,10 @@ use axum::{
     response::Response,
 };
 
-use super::{credentials, form};
+use super::{credentials, form_parameters};
 use crate::{
     application::{Failure, commands::exchange_token::exchange_token},
-    protocol::token::TokenResponse,
+    protocol::{error::OAuthError, token::TokenResponse},
     web::{Web, answer, context},
 };
 
@@ -25,7 +25,12 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
 }
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<TokenResponse, Failure> {
-    let params = form(parts, body)?;
-    let credentials = credentials(parts, &params)?;
+    // A spent code revokes its grant even where another parameter has a fault, so the use case looks
+    // at faults.
+    let params = form_parameters(parts, body)?;
+    let credentials = match (credentials(parts, &params), params.fault()) {
+        (Err(_), Some(fault)) => return Err(OAuthError::from(fault).into()),
+        (credentials, _) => credentials?,
+    };
     exchange_token(&web.ports, &credentials, &params, &context::origin(parts)).await
 }

@@ -99,7 +99,7 @@ pub(crate) struct TestApp {
     pub(crate) user: UserId,
     options: AppOptions,
     database: TestDatabase,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestApp {
@@ -129,12 +129,11 @@ impl TestApp {
                 countersign::app::StateOptions::Embedded(folder.path().join("state")),
             ),
             Stage::Servers => {
-                let url = match redis_url {
-                    Some(url) => url,
-                    None => {
-                        let shared = tokio::task::spawn_blocking(redis::shared_url);
-                        shared.await.unwrap().to_owned()
-                    }
+                let url = if let Some(url) = redis_url {
+                    url
+                } else {
+                    let shared = tokio::task::spawn_blocking(redis::shared_url);
+                    shared.await.unwrap().to_owned()
                 };
                 (
                     TestDatabase::postgres().await,
@@ -154,7 +153,7 @@ impl TestApp {
             user,
             options,
             database,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -166,6 +165,46 @@ impl TestApp {
     /// Where the database is.
     pub(crate) fn database_url(&self) -> &str {
         self.database.url()
+    }
+
+    /// The provider after it was stopped and started again on the same stores.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self {
+            app,
+            clock,
+            router,
+            user,
+            options,
+            database,
+            folder,
+        } = self;
+        // The embedded store belongs to one process at a time: every handle to it must go first.
+        drop((app, router));
+        let mut app = None;
+        for _ in 0..200 {
+            match try_build(&options, &clock).await {
+                Ok(built) => {
+                    app = Some(built);
+                    break;
+                }
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+        let app = app.expect("the stores open again");
+        Self {
+            router: app.router(),
+            app,
+            clock,
+            user,
+            options,
+            database,
+            folder,
+        }
+    }
+
+    /// Runs SQL behind the provider's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await;
     }
 
     /// A second node on the same stores. Only where they are servers.
@@ -311,6 +350,13 @@ pub(crate) fn options(
 
 /// A provider from these options, with a password hash that is weak and fast.
 pub(crate) async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
+    try_build(options, clock).await.unwrap()
+}
+
+async fn try_build(
+    options: &AppOptions,
+    clock: &Arc<TestClock>,
+) -> Result<App, countersign::app::BuildError> {
     // Weak on purpose: tests check the flow, tests of the hasher check the hash.
     let weak = PasswordCost {
         memory_kib: 64,
@@ -324,7 +370,7 @@ pub(crate) async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
         rng: Arc::new(SystemRng),
         passwords: Arc::new(passwords),
     };
-    App::build(options, surroundings).await.unwrap()
+    App::build(options, surroundings).await
 }
 
 /// The settings of every test.

@@ -57,7 +57,12 @@ pub async fn exchange_token(
 ) -> Result<TokenResponse, Failure> {
     let now = ports.clock.now();
     let (found, sight) = ports.directory.look(&records(params)).await?;
-    let client = client_auth::authenticate(ports, &sight, credentials, origin).await?;
+    let client = client_auth::authenticate(ports, &sight, credentials, origin).await;
+    let client = match (client, params.fault()) {
+        // Whatever was wrong with the client may be the fault's doing.
+        (Err(Failure::Refused(_)), Some(fault)) => return Err(OAuthError::from(fault).into()),
+        (client, _) => client?,
+    };
     let call = Call {
         ports,
         sight,
