@@ -72,7 +72,10 @@ impl From<HashError> for Failure {
 
 impl From<SignError> for Failure {
     fn from(error: SignError) -> Self {
-        Self::Broken("signing", Some(Box::new(error)))
+        match error {
+            SignError::NoKey(_) => Self::Unavailable("a signing key", Some(Box::new(error))),
+            SignError::Failed => Self::Broken("signing", Some(Box::new(error))),
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! A key is published before it signs, so that whoever caches the JWK Set knows it by then, and stays
 //! published after it signed, until the last token under it has expired. The phases follow from the
 //! four times of a key alone: any number of nodes agree on them without talking.
+//!
+//! Clocks step. A key that everybody knows goes on signing where this clock says "not yet", nothing new
+//! is made because a clock went back, and a dead key is kept a day longer than it is shown.
 
 use std::{borrow::Borrow, time::Duration};
 
@@ -62,7 +65,47 @@ pub fn phase(key: &SigningKey, now: Timestamp) -> Phase {
     }
 }
 
-/// The key that signs with `algorithm` now: of several active ones the newest.
+/// How long a dead key is kept, unseen, before it is forgotten: a clock that ran ahead and was set back
+/// finds it again.
+pub const KEPT_AFTER_DEATH: Duration = Duration::from_hours(24);
+
+/// Whether `key` can be forgotten for good.
+pub fn is_forgotten(key: &SigningKey, now: Timestamp) -> bool {
+    now >= key.dead_at.plus(KEPT_AFTER_DEATH)
+}
+
+/// The key to sign with, with `algorithm`, now: the active one. Where none is active by this clock, the
+/// clock is off, or nobody has made the next key yet, and a key that the JWK Set shows signs all the
+/// same: the one that comes next, else the one that signed last. None only where every key is dead.
+pub fn signing<K: Borrow<SigningKey>>(
+    keys: &[K],
+    algorithm: SigningAlgorithm,
+    now: Timestamp,
+) -> Option<&K> {
+    active(keys, algorithm, now)
+        .or_else(|| nearest(keys, algorithm, now, Phase::Published))
+        .or_else(|| nearest(keys, algorithm, now, Phase::Retiring))
+}
+
+/// The key of this phase whose time to sign is nearest.
+fn nearest<K: Borrow<SigningKey>>(
+    keys: &[K],
+    algorithm: SigningAlgorithm,
+    now: Timestamp,
+    wanted: Phase,
+) -> Option<&K> {
+    keys.iter()
+        .filter(|key| {
+            let key: &SigningKey = (*key).borrow();
+            key.algorithm == algorithm && phase(key, now) == wanted
+        })
+        .min_by_key(|key| {
+            let key: &SigningKey = (*key).borrow();
+            key.active_at.since(now).max(now.since(key.retires_at))
+        })
+}
+
+/// The key whose time it is to sign with `algorithm`: of several active ones the newest.
 pub fn active<K: Borrow<SigningKey>>(
     keys: &[K],
     algorithm: SigningAlgorithm,
@@ -105,9 +148,10 @@ pub struct Succession {
     pub predecessor: Option<SigningKey>,
 }
 
-/// The next key of `algorithm`, if one has to be made now. Where no key signs, the next one does at
-/// once: nothing better can be had. Otherwise it takes over when the present one ends, but never
-/// before it was published for long enough; so late a successor prolongs the present key.
+/// The next key of `algorithm`, if one has to be made now. Where no key signs or waits to, the next one
+/// does at once: nothing better can be had. Otherwise it takes over when the present one ends, but never
+/// before it was published for long enough; so late a successor prolongs the present key. While one
+/// waits there is no other: so a clock that stepped back makes nothing and moves no times.
 pub fn succession(
     keys: &[SigningKey],
     algorithm: SigningAlgorithm,
@@ -121,6 +165,7 @@ pub fn succession(
     let present = active(keys, algorithm, now);
     let active_at = match (present, newest) {
         (Some(present), Some(newest)) if newest.generation > present.generation => return None,
+        (None, Some(newest)) if phase(newest, now) == Phase::Published => return None,
         (Some(present), _) => {
             let earliest = now.plus(policy.publish_ahead);
             match trigger {
@@ -236,7 +281,58 @@ mod tests {
         assert_eq!(active(&keys, ALGORITHM, later).unwrap().generation, 1);
     }
 
+    #[test]
+    fn a_clock_behind_signs_with_the_key_that_everybody_knows_and_makes_none() {
+        for seconds in [30, 3600, 365 * 24 * 3600] {
+            let mut keys = first();
+            let behind = Timestamp(NOW.0 - seconds);
+            assert_eq!(signing(&keys, ALGORITHM, behind).unwrap().generation, 0);
+            let before = keys.clone();
+            tend(&mut keys, behind, Trigger::Due);
+            tend(&mut keys, behind, Trigger::Asked);
+            assert_eq!(keys, before, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn of_several_keys_that_wait_the_next_one_signs_and_after_all_the_last_one() {
+        let mut keys = first();
+        tend(&mut keys, NOW, Trigger::Asked);
+        let generation = |now| signing(&keys, ALGORITHM, now).map(|key| key.generation);
+        assert_eq!(generation(Timestamp(NOW.0 - 1)), Some(0));
+        assert_eq!(generation(keys[1].active_at), Some(1));
+        assert_eq!(generation(keys[1].retires_at), Some(1));
+        assert_eq!(generation(keys[1].dead_at), None);
+        assert!(!is_forgotten(&keys[1], keys[1].dead_at));
+        assert!(is_forgotten(
+            &keys[1],
+            keys[1].dead_at.plus(KEPT_AFTER_DEATH)
+        ));
+    }
+
     proptest! {
+        #[test]
+        fn a_clock_that_swings_by_hours_finds_a_key_and_makes_one_in_a_rotation_at_most(
+            swings in prop::collection::vec(-3600_i64..=3600, 1..60),
+            start in 0_i64..200 * 24 * 3600,
+        ) {
+            let mut keys = first();
+            let mut calm = Timestamp(NOW.0);
+            while calm.0 < NOW.0 + start {
+                calm = Timestamp(calm.0 + 1800);
+                tend(&mut keys, calm, Trigger::Due);
+            }
+            let before = keys.len();
+            for swing in swings {
+                let now = Timestamp(calm.0 + swing);
+                tend(&mut keys, now, Trigger::Due);
+                prop_assert!(signing(&keys, ALGORITHM, now).is_some());
+                prop_assert!(keys.iter().all(|key| key.published_at <= key.active_at
+                    && key.active_at < key.retires_at && key.retires_at < key.dead_at));
+            }
+            prop_assert!(keys.len() <= before + 1);
+        }
+
         #[test]
         fn however_irregular_the_nodes_wake_one_key_signs_and_it_was_announced(
             steps in prop::collection::vec((1_i64..40 * 24 * 3600, any::<bool>()), 1..60),

@@ -8,6 +8,7 @@
 
 mod cli;
 mod client_assertions;
+mod clock_steps;
 mod clocks;
 mod code_flow;
 mod code_replays;

@@ -41,8 +41,8 @@ pub struct Document {
 /// Why nothing was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// There is no active key of this algorithm.
-    #[error("there is no active {0} key")]
+    /// There is no key of this algorithm that could sign. Answered with 503: one may come.
+    #[error("there is no {0} key that could sign")]
     NoKey(SigningAlgorithm),
     /// The cryptographic library refused.
     #[error("the signature could not be made")]
@@ -58,7 +58,7 @@ pub struct InvalidToken;
 /// to check: they differ by purpose.
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
-    /// Signs `claims` (a JSON object) with the active key of `algorithm`; `typ` goes to the header.
+    /// Signs `claims` (a JSON object) with the present key of `algorithm`; `typ` goes to the header.
     fn sign(
         &self,
         typ: &'static str,

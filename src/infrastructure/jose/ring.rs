@@ -27,7 +27,7 @@ use crate::{
         time::Timestamp,
     },
     infrastructure::kek::Kek,
-    protocol::jwks::{KeyPolicy, Phase, active, phase},
+    protocol::jwks::{KeyPolicy, Phase, phase, signing},
 };
 
 /// How often the keys are read again.
@@ -153,7 +153,9 @@ impl KeyRing {
             return Some(key);
         }
         let mut read_at = self.read_at.lock().await;
-        let rested = self.vault.clock.now().since(*read_at) >= REST;
+        let now = self.vault.clock.now();
+        // A clock that was set back says nothing about how long ago that was.
+        let rested = now < *read_at || now.since(*read_at) >= REST;
         if rested && let Err(error) = self.read(&mut read_at).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -173,7 +175,7 @@ impl TokenSigner for KeyRing {
         claims: &[u8],
     ) -> Result<String, SignError> {
         let snapshot = self.snapshot();
-        let key = active(&snapshot.keys, algorithm, self.vault.clock.now());
+        let key = signing(&snapshot.keys, algorithm, self.vault.clock.now());
         let key = key.ok_or(SignError::NoKey(algorithm))?;
         key.key.token(typ, claims)
     }
@@ -214,7 +216,7 @@ impl Snapshot {
         vault: &KeyVault,
     ) -> Result<Self, KeyError> {
         records.sort_by_key(|key| (key.algorithm, std::cmp::Reverse(key.generation)));
-        let document = Arc::new(document(&records));
+        let document = Arc::new(document(&records, vault.clock.now()));
         let keys = records.into_iter().map(|record| {
             let same = known.iter().find(|key| key.record.kid == record.kid);
             let key = match same {
@@ -237,8 +239,13 @@ impl Snapshot {
     }
 }
 
-fn document(keys: &[SigningKey]) -> Document {
-    let keys: Vec<_> = keys.iter().map(|key| &key.public_jwk).collect();
+/// What is not dead, whether its time has come by this clock or not.
+fn document(keys: &[SigningKey], now: Timestamp) -> Document {
+    let keys: Vec<_> = keys
+        .iter()
+        .filter(|key| phase(key, now) != Phase::Dead)
+        .map(|key| &key.public_jwk)
+        .collect();
     let body = json!({ "keys": keys }).to_string();
     let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(&body));
     Document {

@@ -13,7 +13,7 @@ use crate::{
         time::Timestamp,
     },
     infrastructure::kek::{Kek, Place},
-    protocol::jwks::{KeyPolicy, Phase, Succession, Trigger, phase, succession},
+    protocol::jwks::{KeyPolicy, Succession, Trigger, is_forgotten, succession},
 };
 
 /// Why there is no signing key.
@@ -91,14 +91,14 @@ impl KeyVault {
         self.make_missing(&keys, Trigger::Asked).await
     }
 
-    /// Makes what is due, deletes what is dead, and returns the rest.
+    /// Makes what is due, deletes what has been dead for long, and returns the rest.
     pub async fn tend(&self) -> Result<Vec<SigningKey>, KeyError> {
         let keys = self.store.reader().signing_keys().await?;
         self.make_missing(&keys, Trigger::Due).await?;
-        self.delete_dead(&keys).await?;
+        self.delete_forgotten(&keys).await?;
         let mut keys = self.store.reader().signing_keys().await?;
         let now = self.clock.now();
-        keys.retain(|key| phase(key, now) != Phase::Dead);
+        keys.retain(|key| !is_forgotten(key, now));
         Ok(keys)
     }
 
@@ -130,17 +130,14 @@ impl KeyVault {
         made.ok_or(KeyError::Generation(algorithm))
     }
 
-    async fn delete_dead(&self, keys: &[SigningKey]) -> Result<(), KeyError> {
+    async fn delete_forgotten(&self, keys: &[SigningKey]) -> Result<(), KeyError> {
         let now = self.clock.now();
-        let dead: Vec<_> = keys
-            .iter()
-            .filter(|key| phase(key, now) == Phase::Dead)
-            .collect();
-        if dead.is_empty() {
+        let forgotten: Vec<_> = keys.iter().filter(|key| is_forgotten(key, now)).collect();
+        if forgotten.is_empty() {
             return Ok(());
         }
         let work = self.store.begin().await?;
-        for key in dead {
+        for key in forgotten {
             work.delete_signing_key(&key.kid).await?;
         }
         Ok(work.commit().await?)

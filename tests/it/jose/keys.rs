@@ -5,7 +5,7 @@ use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _, sync::Arc
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
     application::ports::TokenSigner as _,
-    domain::key::SigningAlgorithm,
+    domain::{key::SigningAlgorithm, time::Timestamp},
     infrastructure::{
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError},
@@ -118,7 +118,12 @@ async fn c182_what_a_rotated_key_signed_verifies_till_it_expires() {
     assert!(!verifies(&node, &old).await);
     node.refresh().await.unwrap();
     assert!(!kids(&node, SigningAlgorithm::Es256).contains(&kid_of(&old)));
-    assert_eq!(site.store.reader().signing_keys().await.unwrap().len(), 4);
+    assert!(!verifies(&node, &old).await);
+    let stored = async || site.store.reader().signing_keys().await.unwrap().len();
+    assert_eq!(stored().await, 8, "kept for a clock that is set back");
+    site.clock.advance(24 * HOUR);
+    node.refresh().await.unwrap();
+    assert_eq!(stored().await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,6 +214,24 @@ async fn c068_an_unknown_key_is_looked_up_but_seldom() {
     site.clock.advance(Duration::from_secs(5));
     assert!(!verifies(&node, &forged).await);
     assert!(kids(&node, SigningAlgorithm::Es256).contains(&unseen.unwrap().kid));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c068_a_clock_that_was_set_back_does_not_hide_a_peers_new_key() {
+    let site = Site::new().await;
+    let (maker, node) = (site.node().await, site.node().await);
+    site.clock.set(Timestamp(NOW.0 - 3600));
+    maker.rotate_now().await.unwrap();
+    site.clock.set(NOW);
+    maker.rotate_now().await.unwrap();
+    site.clock.advance(2 * HOUR);
+    maker.refresh().await.unwrap();
+    let token = sign(&maker);
+    site.clock.set(Timestamp(NOW.0 - 60));
+    assert!(
+        verifies(&node, &token).await,
+        "its keys are from a later hour"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
