@@ -20,6 +20,6 @@ impl Completion {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "countersign", &mut script);
         std::io::Write::write_all(&mut std::io::stdout(), &script)
-            .map_err(|error| CliError::failed(format!("cannot print: {error}")))
+            .map_err(|error| CliError::unprinted(&error))
     }
 }

@@ -30,7 +30,11 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  there is no such thing
   4  it exists already
-  5  a database, state store or port is not available: try again";
+  5  a database, state store or port is not available: try again
+  130, 141  interrupted; the reader of the output went away
+
+With --output json an error is {\"error\": {\"code\", \"exit_code\", \"message\", \"hint\"}} on standard
+error.";
 
 /// The arguments.
 #[derive(Debug, Parser)]
@@ -100,7 +104,11 @@ enum Verb {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
+    let output = cli.global.output();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -111,10 +119,29 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            output.print_error(&error);
             error.exit_code()
         }
     }
+}
+
+/// What clap has to say: help and version on standard output, else a usage error, which is JSON too
+/// where that was asked for.
+fn misread(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os()
+        .collect::<Vec<_>>()
+        .windows(2)
+        .any(|pair| matches!(pair, [name, value] if name == "--output" && value == "json"))
+        || std::env::args_os().any(|argument| argument == "--output=json");
+    if !error.use_stderr() || !wants_json {
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let error = CliError::usage(text.trim_end());
+    Output::new(OutputFormat::Json).print_error(&error);
+    error.exit_code()
 }
 
 async fn run(cli: Cli) -> Result<(), CliError> {

@@ -1,4 +1,5 @@
-//! What the program prints, and what its errors look like.
+//! What the program prints, and what its errors look like: as text, or as
+//! `{"error": {"code", "message", "hint"}}`.
 
 use std::{
     fmt,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     app::BuildError, application::ports::StoreError, config::ConfigError,
@@ -45,7 +46,17 @@ impl Output {
             OutputFormat::Text => writeln!(out, "{text}"),
         }
         .and_then(|()| out.flush())
-        .map_err(|error| CliError::failed(format!("cannot print: {error}")))
+        .map_err(|error| CliError::unprinted(&error))
+    }
+
+    /// Prints an error to standard error. If nobody reads there either, the exit code has to do.
+    pub(super) fn print_error(self, error: &CliError) {
+        let mut out = io::stderr().lock();
+        let _ = match (error.kind, self.0) {
+            (ErrorKind::Unread, _) => Ok(()),
+            (_, OutputFormat::Json) => writeln!(out, "{}", error.to_json()),
+            (_, OutputFormat::Text) => writeln!(out, "{error}"),
+        };
     }
 }
 
@@ -64,6 +75,22 @@ enum ErrorKind {
     NotFound = 3,
     Exists = 4,
     Unavailable = 5,
+    /// Whoever read the output went away: `… | head -1`. As the shell counts a SIGPIPE.
+    Unread = 141,
+}
+
+impl ErrorKind {
+    /// The `code` in JSON.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "invalid",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::Unavailable => "unavailable",
+            Self::Unread => "unread",
+        }
+    }
 }
 
 impl CliError {
@@ -95,6 +122,15 @@ impl CliError {
         Self::new(ErrorKind::Unavailable, message)
     }
 
+    /// The result could not be written. A pipe that was closed is no fault that anybody has to read of.
+    pub(super) fn unprinted(error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::BrokenPipe => ErrorKind::Unread,
+            _ => ErrorKind::Failed,
+        };
+        Self::new(kind, format!("cannot print: {error}"))
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -102,6 +138,18 @@ impl CliError {
 
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)
+    }
+
+    fn to_json(&self) -> Value {
+        let mut error = json!({
+            "code": self.kind.code(),
+            "exit_code": self.kind as u8,
+            "message": self.message,
+        });
+        if let (Some(hint), Some(members)) = (&self.hint, error.as_object_mut()) {
+            members.insert("hint".into(), json!(hint));
+        }
+        json!({ "error": error })
     }
 }
 
