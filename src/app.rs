@@ -360,14 +360,21 @@ fn make_directory_of(url: &SecretString) -> Result<(), StoreError> {
         .strip_prefix("sqlite://")
         .and_then(|rest| rest.split('?').next())
         .filter(|file| !file.is_empty() && !file.contains(":memory:"));
-    let Some(directory) = file.and_then(|file| Path::new(file).parent()) else {
+    let file = file.map(|file| percent_encoding::percent_decode_str(file).decode_utf8_lossy());
+    let Some(directory) = file.as_ref().and_then(|file| Path::new(&**file).parent()) else {
         return Ok(());
     };
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
-        .map_err(|error| StoreError::Unavailable(Box::new(error)))
+        .map_err(|error| {
+            let what = format!(
+                "the directory {} cannot be made: {error}",
+                directory.display()
+            );
+            StoreError::Unavailable(what.into())
+        })
 }
 
 async fn open_state(options: &StateOptions) -> Result<Arc<dyn StateStore>, BuildError> {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{CliError, Global};
@@ -17,12 +17,19 @@ use crate::{
         registrar::{Registrar, RegistrarError},
     },
     config::Config,
-    infrastructure::{jose::validate_client_jwks, sql::migrate},
+    infrastructure::{
+        jose::validate_client_jwks,
+        sql::{self, migrate},
+    },
 };
 
 /// Opens the database that the configuration names.
 pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliError> {
     let config = global.load()?;
+    if let Some(file) = sql::missing_file(config.database.url.expose_secret()) {
+        let message = format!("there is no database yet at {}", file.display());
+        return Err(CliError::failed(message).hint("run first: countersign migrate up"));
+    }
     let store = app::open_sql(&config).await?;
     if !migrate::pending(&store).await?.is_empty() {
         return Err(CliError::failed("the database schema is not up to date")

@@ -15,6 +15,7 @@ use super::{
     SqlStore,
     bounded::Patience,
     error::{store_error, unavailable},
+    place,
 };
 use crate::application::ports::StoreError;
 
@@ -81,8 +82,15 @@ pub struct Observed<'a> {
 }
 
 /// Opens the database that `url` names: `sqlite://file?mode=rwc` or `postgres://user@host/name`.
-/// Leaves its schema alone.
+/// Leaves its schema alone. An error names the place and the cause, never the password.
 pub async fn connect(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreError> {
+    match open(url, options).await {
+        Err(StoreError::Unavailable(error)) => Err(place::explain(url, &error.to_string()).await),
+        opened => opened,
+    }
+}
+
+async fn open(url: &str, options: &SqlOptions) -> Result<SqlStore, StoreError> {
     let mut store = if url.starts_with("sqlite:") {
         sqlite(url, options).await?
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {

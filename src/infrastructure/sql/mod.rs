@@ -19,6 +19,7 @@ mod grants;
 mod keys;
 pub mod migrate;
 mod outbox;
+mod place;
 mod roles;
 mod users;
 
@@ -37,6 +38,7 @@ use sea_orm::{
 };
 
 pub use self::connect::{Observed, Observer, SqlOptions, connect, inspect};
+pub use self::place::missing_file;
 use self::{
     bounded::{Bounded, Patience},
     error::store_error,
