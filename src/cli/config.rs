@@ -1,6 +1,11 @@
 //! `config`: write, check and explain the configuration.
 
-use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -12,11 +17,14 @@ use crate::{config, protocol::issuer::Issuer};
 pub(super) enum ConfigVerb {
     /// Write a commented file to begin with
     ///
+    /// Asks for the issuer on a terminal.
+    ///
     /// Example: countersign config init --issuer <https://login.example.com>
     Init {
-        /// The URL by which clients will know this server
+        /// The URL by which clients will know this server [default: asked for on a terminal, else
+        /// <http://localhost:8080>, for a first look on this machine]
         #[arg(long)]
-        issuer: String,
+        issuer: Option<String>,
         /// The file to write; it must not exist
         #[arg(long, default_value = "countersign.toml")]
         file: PathBuf,
@@ -31,7 +39,7 @@ pub(super) enum ConfigVerb {
 
 pub(super) fn run(global: &Global, verb: ConfigVerb) -> Result<(), CliError> {
     match verb {
-        ConfigVerb::Init { issuer, file } => init(global, &issuer, &file),
+        ConfigVerb::Init { issuer, file } => init(global, issuer, &file),
         ConfigVerb::Validate => validate(global),
         ConfigVerb::Show => show(global),
         ConfigVerb::Reference => {
@@ -42,8 +50,30 @@ pub(super) fn run(global: &Global, verb: ConfigVerb) -> Result<(), CliError> {
     }
 }
 
-fn init(global: &Global, issuer: &str, file: &PathBuf) -> Result<(), CliError> {
-    let issuer = Issuer::parse(issuer).map_err(|error| CliError::usage(error.to_string()))?;
+/// What a first look needs no decision for.
+const DEFAULT_ISSUER: &str = "http://localhost:8080";
+
+/// What the operator types, else the default.
+fn ask_issuer() -> Result<String, CliError> {
+    let failed = |error| CliError::failed(format!("cannot ask for the issuer: {error}"));
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(DEFAULT_ISSUER.to_owned());
+    }
+    eprint!("The URL by which clients will know this server [{DEFAULT_ISSUER}]: ");
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(failed)?;
+    let typed = line.trim();
+    let issuer = if typed.is_empty() {
+        DEFAULT_ISSUER
+    } else {
+        typed
+    };
+    Ok(issuer.to_owned())
+}
+
+fn init(global: &Global, issuer: Option<String>, file: &PathBuf) -> Result<(), CliError> {
+    let issuer = issuer.map_or_else(ask_issuer, Ok)?;
+    let issuer = Issuer::parse(&issuer).map_err(|error| CliError::usage(error.to_string()))?;
     // It may come to hold a database password.
     let mut out = OpenOptions::new()
         .write(true)
@@ -58,11 +88,11 @@ fn init(global: &Global, issuer: &str, file: &PathBuf) -> Result<(), CliError> {
                 CliError::failed(format!("cannot write {}: {error}", file.display()))
             }
         })?;
-    out.write_all(config::template(issuer.as_str()).as_bytes())
+    out.write_all(config::template(&issuer).as_bytes())
         .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;
-    let json = json!({ "file": file });
+    let json = json!({ "file": file, "issuer": issuer.as_str() });
     let text = format!(
-        "wrote {}\nnext: countersign config validate, countersign migrate up, countersign serve",
+        "wrote {} for {issuer}\nnext: countersign config validate, countersign migrate up, countersign serve",
         file.display()
     );
     global.output().print(&json, text)

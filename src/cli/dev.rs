@@ -1,13 +1,14 @@
 //! `dev`: a provider with demo data on this machine, for a first look and for developing against.
 
 mod credentials;
+mod left;
 mod seed;
 
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use secrecy::SecretString;
@@ -27,6 +28,9 @@ use crate::{
 ///
 /// Makes ./data and ./keys, a user `demo` and clients to play with, and listens on loopback only.
 /// Started again, everything is still there. Never use it for anything but development.
+///
+/// It leaves its configuration in the data directory: `countersign user list` and all other verbs
+/// find its data, also while it runs.
 ///
 /// Example: countersign dev --port 8081
 #[derive(Debug, clap::Args)]
@@ -65,26 +69,34 @@ impl Dev {
         let app = App::build(&options, surroundings).await?;
         let registrar = registrar::of(app.ports());
         seed::seed(&registrar, &credentials, freshness, &config.issuer).await?;
+        let left = left::leave(&self.data, &config, server.address()?.port())?;
         let stop = stop_on_signals()?;
-        announce(global, &config.issuer, &credentials)?;
+        announce(global, &config.issuer, &credentials, &left)?;
         Ok(app.serve(server, &config.server, stop).await?)
     }
 
     fn config(&self) -> Result<Config, CliError> {
         let text = format!("issuer = \"{}\"\n", issuer(self.port.max(1))?);
         let mut config = Config::load(&Sources::of_text(&text))?;
-        let database = self.data.join("countersign.db");
+        let database = path::absolute(self.data.join("countersign.db")).map_err(unnamed)?;
         config.mode = Mode::Development;
         config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        config.database.url = format!("sqlite://{}?mode=rwc", database.display()).into();
-        config.state = StateConfig::Embedded(self.data.join("state"));
-        config.keys.directory.clone_from(&self.keys);
+        config.database.url = left::sqlite_url(&database).into();
+        config.state =
+            StateConfig::Embedded(path::absolute(self.data.join("state")).map_err(unnamed)?);
+        config.keys.directory = path::absolute(&self.keys).map_err(unnamed)?;
         config.log = LogConfig {
             format: LogFormat::Compact,
             filter: "warn,countersign=info".to_owned(),
         };
         Ok(config)
     }
+}
+
+// By value, for `map_err`.
+#[allow(clippy::needless_pass_by_value)]
+fn unnamed(error: std::io::Error) -> CliError {
+    CliError::failed(format!("the working directory cannot be named: {error}"))
 }
 
 /// By name, not by address: browsers treat `localhost` as secure, and applications on other ports
@@ -103,13 +115,19 @@ fn make_private(directory: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::failed(format!("cannot make {}: {error}", directory.display())))
 }
 
-fn announce(global: &Global, issuer: &Issuer, credentials: &Credentials) -> Result<(), CliError> {
+fn announce(
+    global: &Global,
+    issuer: &Issuer,
+    credentials: &Credentials,
+    left: &Path,
+) -> Result<(), CliError> {
     let discovery = issuer.url(paths::OPENID_CONFIGURATION);
     let playground = issuer.url(playground::PATH);
     let json = json!({
         "issuer": issuer.as_str(),
         "discovery": discovery,
         "playground": playground,
+        "config": left,
         "user": { "username": seed::USERNAME, "password": credentials.password },
         "clients": {
             "demo-spa": { "client_id": "demo-spa" },
@@ -136,12 +154,17 @@ fn announce(global: &Global, issuer: &Issuer, credentials: &Credentials) -> Resu
   Client demo-web       secret {}; http://localhost:3000/callback
   Client demo-service   secret {}; client_credentials, scope \"api:read api:write\"
 
+  In another terminal, to look at this data with any verb (such as `countersign user list`):
+
+    export COUNTERSIGN_CONFIG='{}'
+
   Ctrl-C stops it; started again, everything is still there.
 ",
         seed::USERNAME,
         credentials.password,
         credentials.web_secret,
-        credentials.service_secret
+        credentials.service_secret,
+        left.display()
     );
     global.output().print(&json, text)
 }

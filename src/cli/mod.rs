@@ -49,7 +49,7 @@ struct Cli {
 /// What every verb takes.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// The configuration file [default: countersign.toml, if it exists]
+    /// The configuration file [default: countersign.toml, else what `dev` left in ./data]
     #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed
@@ -59,7 +59,12 @@ struct Global {
 
 impl Global {
     fn sources(&self) -> Result<Sources, CliError> {
-        Ok(Sources::of_process(self.config.as_deref())?)
+        Ok(Sources::of_process_or_dev(self.config.as_deref())?)
+    }
+
+    /// Without what `dev` left: nobody should go into production with demo accounts by accident.
+    fn load_for_production(&self) -> Result<Config, CliError> {
+        Ok(Config::load(&Sources::of_process(self.config.as_deref())?)?)
     }
 
     fn load(&self) -> Result<Config, CliError> {

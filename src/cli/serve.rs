@@ -22,7 +22,7 @@ pub(super) struct Serve;
 
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<(), CliError> {
-        let config = global.load()?;
+        let config = global.load_for_production()?;
         telemetry::init(&config.log).map_err(|error| CliError::failed(error.to_string()))?;
         warn_about(&config);
         let server = app::bind(&config)?;

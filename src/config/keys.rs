@@ -126,7 +126,7 @@ keys! {
     "state.redis_namespace": Text = "\"countersign\"", "What every key on the Redis server begins with.";
 
     "keys.directory": Path = "\"keys\"",
-        "Where the key-encryption key is made and where keys to import are looked for. Nobody but the server's user may read it.";
+        "Where the key-encryption key is made. Nobody but the server's user may read it. Signing keys of your own come in with `countersign keys import`.";
     "keys.kek_file": Path, "The key-encryption key, if it does not live in `keys.directory`.";
     "keys.rotation": Duration = "\"90d\"", "How long a key signs before the next takes over.";
     "keys.algorithms": List = "[\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]",

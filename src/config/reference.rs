@@ -6,6 +6,7 @@ use super::{
     Config, ConfigError, KEYS, Sources,
     keys::{Key, Kind, SECTIONS},
 };
+use crate::protocol::issuer::Issuer;
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -13,7 +14,8 @@ const INTRODUCTION: &str = "\
 <!-- Written by `countersign config reference`; a test keeps it so. -->
 
 Countersign reads `countersign.toml` in the working directory, or the file that `--config` or
-`COUNTERSIGN_CONFIG` names. Every setting can also stand in the environment:
+`COUNTERSIGN_CONFIG` names. Where there is neither, and the environment sets nothing, every verb but
+`serve` reads `data/countersign.toml`, which `dev` leaves. Every setting can also stand in the environment:
 `COUNTERSIGN__SECTION__KEY` (lists with commas), which wins over the file. A secret can stand in a
 file of its own that `COUNTERSIGN__SECTION__KEY_FILE` names. `DATABASE_URL` and `REDIS_URL` are
 understood. Durations are written `90s`, `10m`, `8h`, `14d` or `1h30m`.
@@ -52,8 +54,17 @@ fn table(page: &mut String, section: &str) {
     }
 }
 
-/// A commented file to begin with. `issuer` is the only setting that has no default.
-pub fn template(issuer: &str) -> String {
+/// A commented file to begin with. `issuer` is the only setting that has no default. With one that is
+/// only known on this machine, the server listens on this machine only, at the issuer's port.
+pub fn template(issuer: &Issuer) -> String {
+    let loopback = [
+        ("server.address", "\"127.0.0.1\"".to_owned()),
+        ("server.port", issuer.port().to_string()),
+    ];
+    let is_set = |path: &str| {
+        let mut set = loopback.iter().filter(|_| !issuer.is_https());
+        set.find(|(key, _)| *key == path)
+    };
     let mut file = String::from(
         "# Countersign. Lines that begin with '# ' and a key show the defaults.\n\
          # Every setting: countersign config reference\n",
@@ -70,8 +81,13 @@ pub fn template(issuer: &str) -> String {
     for (section, about) in SECTIONS {
         let _ = write!(file, "\n{}[{section}]\n", comment(about));
         for key in keys_of(section) {
-            let default = key.default.unwrap_or("\"\"");
-            let _ = writeln!(file, "{}# {} = {default}", comment(key.doc), key.name());
+            let _ = match is_set(key.path) {
+                Some((_, value)) => writeln!(file, "{}{} = {value}", comment(key.doc), key.name()),
+                None => {
+                    let default = key.default.unwrap_or("\"\"");
+                    writeln!(file, "{}# {} = {default}", comment(key.doc), key.name())
+                }
+            };
         }
     }
     file

@@ -20,6 +20,8 @@ use super::{
 
 const PREFIX: &str = "COUNTERSIGN__";
 const DEFAULT_FILE: &str = "countersign.toml";
+/// What `dev` leaves where it keeps its data, unless told otherwise.
+const DEV_FILE: &str = "data/countersign.toml";
 
 /// A file and an environment to read from.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,25 @@ impl Sources {
     /// The process's environment and `file`; without one `countersign.toml`, if it exists.
     pub fn of_process(file: Option<&Path>) -> Result<Self, ConfigError> {
         let default = Path::new(DEFAULT_FILE);
-        let path = file.or_else(|| default.exists().then_some(default));
+        Self::of_file(file.or_else(|| default.exists().then_some(default)))
+    }
+
+    /// As [`Sources::of_process`]; where neither a file nor the environment says anything, what `dev`
+    /// left in this directory.
+    pub fn of_process_or_dev(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let sources = Self::of_process(file)?;
+        let dev = Path::new(DEV_FILE);
+        let is_silent = sources.file.is_none()
+            && !sources.environment.keys().any(|name| {
+                name.starts_with(PREFIX) || name == "DATABASE_URL" || name == "REDIS_URL"
+            });
+        if is_silent && dev.exists() {
+            return Self::of_file(Some(dev));
+        }
+        Ok(sources)
+    }
+
+    fn of_file(path: Option<&Path>) -> Result<Self, ConfigError> {
         let file = path
             .map(|path| match fs::read_to_string(path) {
                 Ok(text) => Ok((path.to_owned(), text)),

@@ -193,8 +193,16 @@ fn c175_no_problem_repeats_a_secret_and_no_debug_output_shows_one() {
 
 #[test]
 fn the_template_is_valid_and_changes_nothing() {
-    let config = load(&template("https://login.example.com")).unwrap();
+    let issuer = Issuer::parse("https://login.example.com").unwrap();
+    let config = load(&template(&issuer)).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", load(LEAST).unwrap()));
+}
+
+#[test]
+fn the_template_for_this_machine_listens_on_this_machine_only() {
+    let issuer = Issuer::parse("http://localhost:8123").unwrap();
+    let config = load(&template(&issuer)).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8123");
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Issuer {
         self.url.origin().ascii_serialization()
     }
 
+    /// The port, that of the scheme where none is written.
+    pub fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
     /// Whether browsers talk to it over TLS, so that cookies are Secure and HSTS makes sense.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"

@@ -1,10 +1,11 @@
 //! The program as operators use it: arguments in, text or JSON and an exit code out.
 
+mod dev;
+mod errors;
+
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
+    io::Write as _,
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -288,63 +289,4 @@ fn resource_servers_are_made_known_and_listed() {
             "nothing",
         ],
     );
-}
-
-/// A running `dev`, ended with the test.
-struct Dev(Child);
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn start_dev(desk: &Desk) -> (Dev, Value) {
-    let mut command = desk.command(&["dev", "--port", "0", "--output", "json"]);
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut dev = Dev(command.spawn().unwrap());
-    let mut line = String::new();
-    let stdout = dev.0.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    let ready = serde_json::from_str(&line).unwrap();
-    (dev, ready)
-}
-
-fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-#[tokio::test]
-async fn dev_is_ready_when_it_says_so_and_keeps_its_credentials() {
-    let desk = Desk::new();
-    let (dev, ready) = start_dev(&desk);
-    let issuer = ready["issuer"].as_str().unwrap();
-    let http = reqwest::Client::new();
-    let discovery = http.get(ready["discovery"].as_str().unwrap()).send();
-    let discovery: Value = discovery.await.unwrap().json().await.unwrap();
-    assert_eq!(discovery["issuer"], issuer);
-    let service = &ready["clients"]["demo-service"];
-    let (id, secret) = (
-        service["client_id"].as_str(),
-        service["client_secret"].as_str(),
-    );
-    let tokens = http
-        .post(discovery["token_endpoint"].as_str().unwrap())
-        .basic_auth(id.unwrap(), secret)
-        .form(&[("grant_type", "client_credentials")])
-        .send();
-    let tokens: Value = tokens.await.unwrap().json().await.unwrap();
-    assert_eq!(tokens["scope"], "api:read api:write", "{tokens}");
-    let playground = http.get(ready["playground"].as_str().unwrap()).send();
-    assert_eq!(playground.await.unwrap().status(), 200);
-    let data = desk.0.path().join("data");
-    assert_eq!(mode(&data.join("dev-credentials.json")), 0o600);
-    assert_eq!(mode(&data), 0o700);
-    drop(dev);
-
-    let (_dev, again) = start_dev(&desk);
-    assert_eq!(again["user"], ready["user"]);
-    assert_eq!(again["clients"], ready["clients"]);
-    assert_eq!(again["user"]["username"], "demo");
 }

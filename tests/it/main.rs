@@ -26,6 +26,7 @@ mod login_timing;
 mod logout;
 mod operations;
 mod playground;
+mod readme;
 mod registrar;
 mod request_attacks;
 mod sql_store;
