@@ -124,9 +124,10 @@ impl CliError {
 
     /// The result could not be written. A pipe that was closed is no fault that anybody has to read of.
     pub(super) fn unprinted(error: &io::Error) -> Self {
-        let kind = match error.kind() {
-            io::ErrorKind::BrokenPipe => ErrorKind::Unread,
-            _ => ErrorKind::Failed,
+        let kind = if error.kind() == io::ErrorKind::BrokenPipe {
+            ErrorKind::Unread
+        } else {
+            ErrorKind::Failed
         };
         Self::new(kind, format!("cannot print: {error}"))
     }

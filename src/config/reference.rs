@@ -81,13 +81,11 @@ pub fn template(issuer: &Issuer) -> String {
     for (section, about) in SECTIONS {
         let _ = write!(file, "\n{}[{section}]\n", comment(about));
         for key in keys_of(section) {
-            let _ = match is_set(key.path) {
-                Some((_, value)) => writeln!(file, "{}{} = {value}", comment(key.doc), key.name()),
-                None => {
-                    let default = key.default.unwrap_or("\"\"");
-                    writeln!(file, "{}# {} = {default}", comment(key.doc), key.name())
-                }
+            let (mark, value) = match is_set(key.path) {
+                Some((_, value)) => ("", value.as_str()),
+                None => ("# ", key.default.unwrap_or("\"\"")),
             };
+            let _ = writeln!(file, "{}{mark}{} = {value}", comment(key.doc), key.name());
         }
     }
     file
