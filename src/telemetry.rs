@@ -1,28 +1,63 @@
 //! The log: one line per event on standard error, JSON in production, with the trace id that the
 //! error page and the audit event carry too.
 //!
+//! Lines are handed to a thread of their own through a bounded queue: a request never waits for the
+//! log. What does not fit is dropped and counted.
+//!
 //! Whatever a request said is encoded: it cannot begin a line of its own nor paint the terminal.
 //! Queries, bodies and authorization headers are never logged.
 
-use std::{fmt, io};
+mod line;
+
+use std::{io, sync::Arc};
 
 use http::{HeaderMap, HeaderValue};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    Layer as _, Registry,
-    field::MakeExt as _,
-    filter::Targets,
-    fmt::{
-        MakeWriter,
-        format::{Writer, debug_fn},
-    },
-    layer::SubscriberExt as _,
+    Layer as _, Registry, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
+use self::line::Line;
 use crate::{
     application::ports::Rng,
     config::{LogConfig, LogFormat},
 };
+
+/// Lines that may wait to be written: a few megabytes at most.
+const QUEUED_LINES: usize = 16 * 1024;
+
+tokio::task_local! {
+    /// The trace id of the request that a task works for.
+    static TRACE: Arc<str>;
+}
+
+/// Does `work` for the request of this trace id: every line of it carries the id.
+pub async fn in_request<T>(trace: Arc<str>, work: impl Future<Output = T>) -> T {
+    TRACE.scope(trace, work).await
+}
+
+/// The log as long as it is wanted: what waits is written when this is dropped.
+pub struct Log {
+    _writer: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl Log {
+    /// Lines that were dropped so far because the queue was full.
+    pub fn dropped_lines(&self) -> usize {
+        self.dropped.dropped_lines()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let dropped = self.dropped_lines();
+        if dropped > 0 {
+            tracing::warn!(dropped, "lines of the log were dropped: the queue was full");
+        }
+    }
+}
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +71,21 @@ pub enum TelemetryError {
 }
 
 /// Sends events to standard error from now on.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let layer = layer(config.format, io::stderr);
+pub fn init(config: &LogConfig) -> Result<Log, TelemetryError> {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .thread_name("log")
+        .finish(io::stderr());
+    let dropped = writer.error_counter();
     let filter: Targets = config.filter.parse()?;
     Registry::default()
-        .with(layer.with_filter(filter))
+        .with(layer(config.format, writer).with_filter(filter))
         .try_init()?;
-    Ok(())
+    Ok(Log {
+        _writer: guard,
+        dropped,
+    })
 }
 
 type BoxedLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
@@ -51,49 +94,11 @@ fn layer<W>(format: LogFormat, writer: W) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt::layer()
         .with_writer(writer)
-        .with_ansi(false);
-    match format {
-        LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed(),
-        LogFormat::Compact => layer
-            .fmt_fields(debug_fn(write_field).delimited(" "))
-            .compact()
-            .fmt_fields(debug_fn(write_field).delimited(" "))
-            .boxed(),
-    }
-}
-
-fn write_field(
-    writer: &mut Writer<'_>,
-    field: &tracing::field::Field,
-    value: &dyn fmt::Debug,
-) -> fmt::Result {
-    let text = encoded(&format!("{value:?}"));
-    match field.name() {
-        "message" => writer.write_str(&text),
-        name => write!(writer, "{name}={text}"),
-    }
-}
-
-/// Control characters, and those that reverse the direction of writing, as `\u{…}`.
-fn encoded(text: &str) -> String {
-    let is_harmful =
-        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+        .with_ansi(false)
+        .event_format(Line(format))
+        .boxed()
 }
 
 /// The identifier of a request: the trace id of `traceparent` (W3C Trace Context section 3.2), else
@@ -171,25 +176,45 @@ mod tests {
         let hostile = "x\r\n\u{1b}[31m{\"level\":\"ERROR\"}\u{202e}";
         for format in [LogFormat::Json, LogFormat::Compact] {
             let text = logged(format, || {
-                let span = tracing::info_span!("request", path = %hostile);
-                let _entered = span.enter();
                 tracing::info!(name = %hostile, other = hostile, "refused {hostile}");
             });
             assert_eq!(text.lines().count(), 1, "{text}");
-            assert!(!text.contains('\r') && !text.contains('\u{1b}'), "{text}");
+            assert!(!text.contains(['\r', '\u{1b}', '\u{202e}']), "{text}");
+            if format == LogFormat::Json {
+                let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(line["name"], hostile);
+                assert_eq!(line["other"], hostile);
+                assert_eq!(line["message"], format!("refused {hostile}"));
+            }
         }
     }
 
     #[test]
-    fn a_json_line_carries_the_trace_id_of_its_request() {
+    fn a_line_carries_the_trace_id_of_its_request() {
         let text = logged(LogFormat::Json, || {
-            let span = tracing::info_span!("request", trace_id = "abc");
-            let _entered = span.enter();
-            tracing::info!("done");
+            TRACE.sync_scope("abc".into(), || tracing::info!(count = 3, "done"));
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(line["span"]["trace_id"], "abc");
+        assert_eq!(line["trace_id"], "abc");
         assert_eq!(line["message"], "done");
+        assert_eq!(line["count"], 3);
+        let text = logged(LogFormat::Compact, || {
+            TRACE.sync_scope("abc".into(), || tracing::info!("done"));
+        });
+        assert!(text.ends_with(" done trace_id=abc\n"), "{text}");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let cause = io::Error::other("the cause");
+        let error = crate::application::Failure::Unavailable("the thing", Some(Box::new(cause)));
+        let text = logged(LogFormat::Compact, || {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed");
+        });
+        assert!(
+            text.contains("error=the thing is unavailable: the cause"),
+            "{text}"
+        );
     }
 
     fn id_of(name: &'static str, value: &str) -> String {

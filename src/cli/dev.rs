@@ -51,7 +51,8 @@ impl Dev {
         make_private(&self.data)?;
         make_private(&self.keys)?;
         let mut config = self.config()?;
-        telemetry::init(&config.log).map_err(|error| CliError::failed(error.to_string()))?;
+        let _log =
+            telemetry::init(&config.log).map_err(|error| CliError::failed(error.to_string()))?;
         // The issuer needs the port, and that is known only now if it was 0.
         let server = app::bind(&config).map_err(|error| {
             CliError::from(error).hint("choose another port: countersign dev --port 8081")

@@ -23,7 +23,8 @@ pub(super) struct Serve;
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<(), CliError> {
         let config = global.load_for_production()?;
-        telemetry::init(&config.log).map_err(|error| CliError::failed(error.to_string()))?;
+        let _log =
+            telemetry::init(&config.log).map_err(|error| CliError::failed(error.to_string()))?;
         warn_about(&config);
         let server = app::bind(&config)?;
         let app = App::open(&config).await?;

@@ -22,7 +22,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ipnet::IpNet;
 use tower_http::compression::CompressionLayer;
-use tracing::Instrument as _;
 
 pub use self::cors::Origins;
 use super::{
@@ -83,7 +82,7 @@ pub fn protect(router: Router, guard: Guard) -> Router {
         .layer(middleware::from_fn_with_state(Arc::new(guard), watch))
 }
 
-/// Names the request, and logs how it ended.
+/// Names the request, and logs how it ended: one line, of which the trace id leads to all else.
 async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let trace = telemetry::trace_id(request.headers(), &*guard.rng);
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -93,27 +92,31 @@ async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
         request.extensions_mut().insert(PeerAddress(address));
     }
     request.extensions_mut().insert(TraceId(trace.clone()));
-    let path: String = request.uri().path().chars().take(200).collect();
-    let span = tracing::info_span!(
-        "request",
-        trace_id = %trace,
-        method = %request.method(),
-        path = %path,
-        address = address.map(tracing::field::display),
-    );
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let began = tokio::time::Instant::now();
-    async move {
+    telemetry::in_request(trace.as_str().into(), async move {
         let mut response = admit(&guard, request, next, &trace).await;
         headers::put(response.headers_mut(), guard.scheme, &trace);
         tracing::info!(
+            method = method.as_str(),
+            path = beginning(uri.path()),
+            address = address.map(tracing::field::display),
             status = response.status().as_u16(),
-            milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
         response
-    }
-    .instrument(span)
+    })
     .await
+}
+
+/// As much of a path as the log needs.
+fn beginning(path: &str) -> &str {
+    let end = path
+        .char_indices()
+        .nth(200)
+        .map_or(path.len(), |(at, _)| at);
+    path.get(..end).unwrap_or_default()
 }
 
 /// Refuses what is too big, answers preflights, and lets the rest through.
