@@ -1,5 +1,7 @@
 //! `config`: write, check and explain the configuration.
 
+mod check;
+
 use std::{
     fs::OpenOptions,
     io::{self, IsTerminal as _, Write as _},
@@ -29,7 +31,9 @@ pub(super) enum ConfigVerb {
         #[arg(long, default_value = "countersign.toml")]
         file: PathBuf,
     },
-    /// Check the configuration without starting anything
+    /// Check the configuration and the files that it names, without starting or writing anything
+    ///
+    /// Example: countersign config validate --config /etc/countersign.toml
     Validate,
     /// Print what is in effect, without secrets
     Show,
@@ -101,6 +105,10 @@ fn init(global: &Global, issuer: Option<String>, file: &PathBuf) -> Result<(), C
 fn validate(global: &Global) -> Result<(), CliError> {
     let sources = global.sources()?;
     let config = config::Config::load(&sources)?;
+    let problems = check::problems(&config);
+    if !problems.is_empty() {
+        return Err(config::ConfigError { problems }.into());
+    }
     let json = json!({ "valid": true, "issuer": config.issuer.as_str(), "file": sources.file() });
     let text = match sources.file() {
         Some(file) => format!("{} and the environment are valid", file.display()),

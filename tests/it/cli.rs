@@ -2,6 +2,7 @@
 
 mod dev;
 mod errors;
+mod validate;
 
 use std::{
     io::Write as _,
@@ -234,6 +235,7 @@ fn an_unsafe_client_is_not_registered() {
         "--web",
         "--service --redirect-uri https://x.example/cb",
         "--service --auth-method none",
+        "--spa --redirect-uri https://x.example/cb --auth-method client_secret_basic",
         "--spa --redirect-uri https://x.example/cb --origin https://x.example/path",
         "--spa --redirect-uri https://x.example/cb --origin http://x.example",
         "--web --redirect-uri https://x.example/cb --auth-method private_key_jwt",
@@ -247,6 +249,12 @@ fn an_unsafe_client_is_not_registered() {
         let errors = desk.fails(2, &all);
         assert!(errors.starts_with("error: "), "{arguments:?}: {errors}");
     }
+    let unknown = "client create --name X --service --resource https://nothing.example";
+    let unknown: Vec<_> = unknown.split(' ').collect();
+    assert!(
+        desk.fails(3, &unknown)
+            .contains("countersign resource list")
+    );
     let all = "client create --name X --web --redirect-uri https://x.example/cb --secret-stdin";
     let all: Vec<_> = all.split(' ').collect();
     let errors = failed(2, &desk.run_with(&all, "hunter2"));

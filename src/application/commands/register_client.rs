@@ -107,6 +107,11 @@ pub async fn register_client(
 ) -> Result<Registered, RegistrarError> {
     let (client, secret) = check(registrar, command)?;
     let work = registrar.store.begin().await?;
+    for resource in &client.resources {
+        if work.resource_server(resource).await?.is_none() {
+            return Err(RegistrarError::NotFound("resource", resource.clone()));
+        }
+    }
     work.add_client(&client).await?;
     let about = About {
         client: Some(client.id.clone()),
@@ -218,6 +223,10 @@ fn authentication(
     if command.secret.is_some() && !is_by_secret {
         let problem = format!("is not for {method}");
         return Err(RegistrarError::invalid("secret", problem));
+    }
+    if command.kind == ClientKind::Spa && method != ClientAuthMethod::None {
+        let problem = "a script in the browser cannot keep a secret: use --web for an application with a server";
+        return Err(RegistrarError::invalid("auth_method", problem));
     }
     match method {
         ClientAuthMethod::None if command.kind == ClientKind::Service => Err(

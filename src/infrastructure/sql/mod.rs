@@ -38,7 +38,7 @@ use sea_orm::{
 };
 
 pub use self::connect::{Observed, Observer, SqlOptions, connect, inspect};
-pub use self::place::missing_file;
+pub use self::place::{missing_file, sqlite_file};
 use self::{
     bounded::{Bounded, Patience},
     error::store_error,

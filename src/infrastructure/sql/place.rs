@@ -18,7 +18,8 @@ pub fn missing_file(url: &str) -> Option<PathBuf> {
     sqlite_file(url).filter(|file| !file.exists())
 }
 
-fn sqlite_file(url: &str) -> Option<PathBuf> {
+/// The file of a SQLite database.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     let options = url
         .starts_with("sqlite:")
         .then(|| url.parse::<SqliteConnectOptions>());

@@ -16,6 +16,13 @@ use super::{ServeError, TlsFiles};
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(30);
 
+impl TlsFiles {
+    /// Whether a server could use them: both are there and belong together.
+    pub fn check(&self) -> Result<(), ServeError> {
+        read(self).map(drop)
+    }
+}
+
 /// A certificate in use, and the files that it came from.
 pub(super) struct Certificate {
     files: TlsFiles,
