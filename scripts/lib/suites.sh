@@ -5,6 +5,7 @@
 passed=0
 failed=0
 report=() # one line per suite for the summary
+since=$SECONDS # when the present part began
 
 # count LABEL PASSED FAILED SKIPPED EXIT_CODE
 count() {
@@ -23,7 +24,17 @@ count() {
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
-    report+=("$(printf '%-44s %5d passed %5d failed' "$label" "$good" "$bad")")
+    report+=("$(printf '%-44s %5d passed %5d failed %5d s' "$label" "$good" "$bad" "$(lap)")")
+    since=$SECONDS
+}
+
+# The seconds since the last part of the run ended.
+lap() { printf %d $((SECONDS - since)); }
+
+# part LABEL: notes in the summary how long something other than a suite took.
+part() {
+    report+=("$(printf '%-44s %31d s' "$1" "$(lap)")")
+    since=$SECONDS
 }
 
 # sum PATTERN FILE: adds up what the group of the pattern finds in all lines.
@@ -32,6 +43,9 @@ sum() { sed -nE "s/$1/\\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'; }
 rust_suite() {
     local log="$scratch/rust.log" code=0
     say "cargo test --workspace"
+    part "Installing, starting servers"
+    cargo test --workspace --no-run </dev/null || true # the run below says and counts it
+    part "Building the Rust tests"
     DATABASE_URL=$postgres_url REDIS_URL=$redis_url cargo test --workspace --no-fail-fast --color never -- ${filter:+"$filter"} 2>&1 </dev/null | tee "$log" || code=$?
     count "Rust" \
         "$(sum '^test result: .* ([0-9]+) passed;.*' "$log")" \
@@ -54,6 +68,7 @@ by_backend() {
 build_binaries() {
     say "cargo build"
     cargo build --workspace --all-targets </dev/null
+    part "Building the binaries"
     local target
     target=$(cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
     export COUNTERSIGN_BIN="$target/debug/countersign" RESOURCE_SERVER_BIN="$target/debug/resource-server"
