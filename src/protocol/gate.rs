@@ -43,6 +43,13 @@ pub fn may_use(
     if !client.is_active() {
         return Err(rejected("the client is inactive"));
     }
+    // An old registration may have an identifier that could be a user's `sub` (RFC 9700 §4.15).
+    if grant_type == GrantType::ClientCredentials && client.id.has_form_of_user() {
+        return Err(OAuthError::new(
+            ErrorCode::UnauthorizedClient,
+            "a client whose identifier looks like a user's cannot act for itself",
+        ));
+    }
     let capability = Capability::Grant(grant_type);
     if !features.allows(capability) {
         return Err(OAuthError::new(

@@ -7,13 +7,18 @@ use countersign::{
         commands::{
             change_client::{rotate_client_secret, set_client_status},
             change_user::{set_password, set_user_status},
+            register_client::{RegisterClient, register_client},
         },
-        registrar::Registrar,
+        registrar::{Registrar, RegistrarError},
     },
-    domain::{client::ClientStatus, id::ClientId, user::UserStatus},
+    domain::{
+        client::{AccessTokenFormat, ClientKind, ClientStatus},
+        id::ClientId,
+        user::UserStatus,
+    },
 };
 
-use super::support::app::{TestApp, USERNAME, on_both};
+use super::support::app::{TestApp, USERNAME, client, on_both};
 
 fn registrar(app: &TestApp) -> Registrar {
     let ports = app.ports();
@@ -76,5 +81,39 @@ on_both! {
         app.clock.advance(overlap);
         let refreshed = app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await;
         refreshed.assert_error(401, "invalid_client");
+    }
+
+    async fn c076_no_client_takes_the_form_of_a_user(app: TestApp) {
+        for id in [app.user.to_string(), app.user.to_string().to_uppercase(), app.user.to_string().replace('-', "")] {
+            let command = RegisterClient { id: Some(id.clone()), ..RegisterClient::preset(ClientKind::Service, "evil") };
+            let refused = register_client(&registrar(&app), command).await.map(drop);
+            assert!(matches!(refused, Err(RegistrarError::Invalid { field: "client_id", .. })), "{id}");
+        }
+        let made = register_client(&registrar(&app), RegisterClient::preset(ClientKind::Service, "good")).await.unwrap();
+        assert!(!made.client.id.has_form_of_user());
+    }
+
+    async fn c076_a_client_that_has_the_id_of_a_user_cannot_act_as_one(app: TestApp) {
+        let id = app.user.to_string();
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            let work = app.begin().await;
+            let mut client = client(&id);
+            client.tokens.access_token_format = format;
+            if format == AccessTokenFormat::Jwt {
+                work.add_client(&client).await.unwrap();
+            } else {
+                work.update_client(&client).await.unwrap();
+            }
+            work.commit().await.unwrap();
+            let own = app.token(&id, &[("grant_type", "client_credentials")]).await;
+            own.assert_error(400, "unauthorized_client");
+            // What a user granted it is the user's, and ends with the grant.
+            let tokens = app.tokens(&id, "openid offline_access").await;
+            let token = tokens["access_token"].as_str().unwrap();
+            assert_eq!(app.get_with("/oauth2/userinfo", token).await.json()["sub"], id.as_str());
+            let refresh = [("token", tokens["refresh_token"].as_str().unwrap())];
+            app.post_as(&id, "/oauth2/revoke", &refresh).await;
+            is_dead(&app, &tokens).await;
+        }
     }
 }

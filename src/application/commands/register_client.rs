@@ -180,16 +180,9 @@ fn check(
 
 fn client_id(registrar: &Registrar, wanted: Option<&str>) -> Result<ClientId, RegistrarError> {
     let Some(text) = wanted else {
-        return Ok(ClientId::new(registrar.uuid()));
+        return Ok(ClientId::new(format!("c-{}", registrar.uuid())));
     };
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    if (1..=128).contains(&text.len()) && text.bytes().all(is_plain) {
-        return Ok(ClientId::new(text));
-    }
-    Err(RegistrarError::invalid(
-        "client_id",
-        "must be 1 to 128 letters, digits and -._~",
-    ))
+    ClientId::register(text).map_err(|error| RegistrarError::invalid("client_id", error))
 }
 
 fn check_label(name: &str) -> Result<(), RegistrarError> {
