@@ -2,7 +2,10 @@
 //!
 //! Required: `iss` and `sub` equal to the client, `aud` equal to the issuer identifier as a single
 //! string (RFC 9700 and rfc7523bis close the confusion that other audiences allow), `exp` at most
-//! five minutes ahead, `jti` used once. `iat` and `nbf` may be a minute ahead of our clock.
+//! five minutes ahead, `jti` used once. `nbf` may be a minute ahead of our clock. Whatever `exp` says, an
+//! assertion is taken during one minute only: from ten seconds before its `iat` by our clock to fifty
+//! after; without `iat`, during the last minute before `exp`. So a state store that lost its memory of
+//! used ones accepts none again for longer than that.
 
 use std::time::Duration;
 
@@ -14,8 +17,14 @@ use crate::domain::{id::ClientId, time::Timestamp};
 
 /// An assertion may live this long.
 const MAX_LIFETIME: Duration = Duration::from_mins(5);
-/// How far a client's clock may be ahead.
+/// How far `nbf` may be ahead.
 const LEEWAY: Duration = Duration::from_mins(1);
+/// How far `iat` may be ahead: the client's clock is fast.
+const AHEAD: Duration = Duration::from_secs(10);
+/// How old `iat` may be. With [`AHEAD`] a minute in all.
+const MAX_AGE: Duration = Duration::from_secs(50);
+/// Without `iat`, how far `exp` may be ahead.
+const MAX_UNDATED: Duration = Duration::from_mins(1);
 /// Bytes of a `jti` at most.
 const MAX_JTI: usize = 256;
 
@@ -53,10 +62,24 @@ pub fn check(
             "exp of the assertion is more than five minutes ahead",
         ));
     }
-    for name in ["iat", "nbf"] {
-        if date(claims, name)?.is_some_and(|date| date > now.plus(LEEWAY)) {
-            return Err(rejected("iat or nbf of the assertion is in the future"));
+    if date(claims, "nbf")?.is_some_and(|date| date > now.plus(LEEWAY)) {
+        return Err(rejected("nbf of the assertion is in the future"));
+    }
+    match date(claims, "iat")? {
+        Some(iat) if iat > now.plus(AHEAD) => {
+            return Err(rejected("iat of the assertion is in the future"));
         }
+        Some(iat) if iat < now.minus(MAX_AGE) => {
+            return Err(rejected(
+                "iat of the assertion is more than fifty seconds ago",
+            ));
+        }
+        None if expires_at > now.plus(MAX_UNDATED) => {
+            return Err(rejected(
+                "the assertion has no iat and its exp is more than a minute ahead",
+            ));
+        }
+        Some(_) | None => {}
     }
     match text("jti") {
         Some(id) if !id.is_empty() && id.len() <= MAX_JTI => Ok(SingleUse {
@@ -142,7 +165,8 @@ mod tests {
             ("exp", Value::Null),
             ("exp", json!(NOW.0)),
             ("exp", json!(NOW.0 + 301)),
-            ("iat", json!(NOW.0 + 61)),
+            ("iat", json!(NOW.0 + 11)),
+            ("iat", json!(NOW.0 - 51)),
             ("nbf", json!(NOW.0 + 61)),
         ] {
             assert!(
@@ -151,6 +175,14 @@ mod tests {
             );
         }
         assert!(checked(|c| _ = c.as_object_mut().unwrap().remove("exp")).is_err());
+        let undated = |exp: i64| {
+            checked(|c| {
+                _ = c.as_object_mut().unwrap().remove("iat");
+                c["exp"] = json!(NOW.0 + exp);
+            })
+        };
+        assert!(undated(60).is_ok());
+        assert!(undated(61).is_err());
     }
 
     #[test]
