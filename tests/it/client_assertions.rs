@@ -1,8 +1,17 @@
 //! RFC 7523 client assertions over HTTP: `private_key_jwt` and the attacks on it (security.md B, 61–69).
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{application::ports::Clock as _, domain::client::ClientAuthentication};
+use countersign::{
+    application::ports::{
+        Clock as _,
+        state::{Kind, StateKey},
+    },
+    domain::client::ClientAuthentication,
+};
+use curve25519_dalek::constants::EIGHT_TORSION;
 use josekit::{
     jwk::{
         KeyPair as _,
@@ -72,7 +81,71 @@ impl<'a> KeyHolder<'a> {
     }
 }
 
+/// Every encoding of an Ed25519 point whose order divides eight, the non-canonical ones too.
+pub(crate) fn small_order_points() -> Vec<[u8; 32]> {
+    let padded = |first: u8, rest: u8, last: u8| {
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (first, last);
+        point
+    };
+    let mut points = vec![
+        padded(0, 0, 0),
+        padded(1, 0, 0),
+        padded(0xEC, 0xFF, 0x7F),
+        padded(0xED, 0xFF, 0x7F),
+        padded(0xEE, 0xFF, 0x7F),
+    ];
+    points.extend(EIGHT_TORSION.iter().map(|point| point.compress().0));
+    let flipped: Vec<_> = points
+        .iter()
+        .map(|point| {
+            let mut point = *point;
+            point[31] ^= 0x80;
+            point
+        })
+        .collect();
+    points.extend(flipped);
+    points
+}
+
 on_both! {
+    async fn c083_one_fixed_signature_is_no_key_to_every_client(app: TestApp) {
+        let client = KeyHolder::new(&app).await;
+        for (number, point) in small_order_points().into_iter().enumerate() {
+            // As if it had been registered before such keys were refused.
+            app.change_client("web", |client| {
+                let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(point) });
+                client.authentication = ClientAuthentication::PrivateKeyJwt { jwks: json!({ "keys": [key] }), algorithm: None };
+            }).await;
+            for r in [point, { let mut identity = [0; 32]; identity[0] = 1; identity }] {
+                let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+                let message = format!("{}.{}", encode(&json!({ "alg": "EdDSA" })), encode(&client.claims(&format!("{number}"))));
+                let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([r, [0; 32]].concat()));
+                client.present("/oauth2/token", &forged).await.assert_error(401, "invalid_client");
+            }
+        }
+    }
+
+    async fn c065_c179_a_store_that_forgot_takes_no_assertion_again_after_a_minute(app: TestApp) {
+        let client = KeyHolder::new(&app).await;
+        let now = app.clock.now().0;
+        for (jti, iat) in [("fresh", json!(now + 10)), ("undated", Value::Null)] {
+            let mut claims = client.claims(jti);
+            claims["exp"] = json!(now + if iat.is_null() { 60 } else { 300 });
+            claims["iat"] = iat.clone();
+            if iat.is_null() {
+                claims.as_object_mut().unwrap().remove("iat");
+            }
+            let assertion = client.sign(&claims);
+            assert_eq!(client.present("/oauth2/token", &assertion).await.status, StatusCode::OK, "{jti}");
+            let key = StateKey::new(Kind::Assertion, &format!("web\0{jti}"));
+            app.ports().state.delete(&key).await.unwrap();
+            app.clock.advance(Duration::from_secs(61));
+            client.present("/oauth2/token", &assertion).await.assert_error(401, "invalid_client");
+            app.clock.set(countersign::domain::time::Timestamp(now));
+        }
+    }
+
     async fn a_signed_assertion_authenticates_at_every_endpoint(app: TestApp) {
         let client = KeyHolder::new(&app).await;
         for uri in ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"] {
@@ -123,7 +196,8 @@ on_both! {
             ("exp", json!(now + 301)),
             ("exp", Value::Null),
             ("exp", json!(1e300)),
-            ("iat", json!(now + 61)),
+            ("iat", json!(now + 11)),
+            ("iat", json!(now - 51)),
             ("nbf", json!(now + 61)),
         ] {
             client.with(name, value).await.assert_error(401, "invalid_client");

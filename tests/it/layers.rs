@@ -74,6 +74,8 @@ const RULES: &[(&str, &[&str])] = &[
 const ROOMS: &[(&str, &[&str])] = &[
     ("josekit", &["infrastructure/jose"]),
     ("rsa::", &["infrastructure/jose"]),
+    ("curve25519_dalek", &["infrastructure/jose"]),
+    ("num_bigint", &["infrastructure/jose"]),
     ("sea_orm", &["infrastructure/sql"]),
     ("fjall", &["infrastructure/state"]),
     (

@@ -12,7 +12,7 @@ use josekit::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::guarded;
+use super::{guarded, weak};
 use crate::domain::key::SigningAlgorithm;
 
 /// Bytes of a JWK Set at most.
@@ -48,6 +48,9 @@ pub enum JwksError {
     /// An RSA key is too short, too long, or has an unusual exponent.
     #[error("an RSA key needs 2048 to 4096 bits and an odd exponent from 65537 to 4294967295")]
     UnusualRsa,
+    /// A key is well-formed but proves nothing.
+    #[error("a key of the JWK Set is weak: its signatures can be forged")]
+    Weak,
     /// It has no key that could sign.
     #[error("the JWK Set has no key for signatures with RS256, PS256, ES256 or EdDSA")]
     NoneUsable,
@@ -63,6 +66,9 @@ pub fn validate_client_jwks(jwks: &Value) -> Result<(), JwksError> {
         let algorithm = key.key.algorithms();
         let verifier = algorithm.first().and_then(|a| key.key.verifier(*a));
         verifier.ok_or(JwksError::Malformed)?;
+        if !weak::is_sound(&key.key) {
+            return Err(JwksError::Weak);
+        }
     }
     if keys.is_empty() {
         return Err(JwksError::NoneUsable);

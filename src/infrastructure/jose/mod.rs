@@ -12,6 +12,7 @@ mod ring;
 mod sign;
 mod vault;
 mod verify;
+mod weak;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

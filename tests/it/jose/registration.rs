@@ -2,8 +2,13 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::infrastructure::jose::{JwksError, validate_client_jwks};
+use curve25519_dalek::{EdwardsPoint, Scalar, constants::EIGHT_TORSION};
+use josekit::jwk::{KeyPair as _, alg::rsa::RsaKeyPair};
+use num_bigint::BigUint;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::client_assertions::small_order_points;
 
 fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -13,7 +18,7 @@ fn check(key: &Value) -> Result<(), JwksError> {
     validate_client_jwks(&json!({ "keys": [key] }))
 }
 
-/// An RSA key with so many bits. Nobody can see that its modulus has no two prime factors.
+/// An RSA key with so many bits and a modulus that nobody would make.
 fn rsa(bits: usize, exponent: &[u8]) -> Value {
     let mut n = vec![0xAB; bits.div_ceil(8)];
     n[0] = match bits % 8 {
@@ -21,6 +26,29 @@ fn rsa(bits: usize, exponent: &[u8]) -> Value {
         rest => 1 << (rest - 1),
     };
     json!({ "kty": "RSA", "n": encoded(&n), "e": encoded(exponent) })
+}
+
+/// An RSA key as it should be.
+fn real_rsa(bits: u32) -> Value {
+    let pair = RsaKeyPair::generate(bits).unwrap();
+    serde_json::from_str(&pair.to_jwk_public_key().to_string()).unwrap()
+}
+
+/// The prime factors of an RSA modulus of so many bits.
+fn factors(bits: u32) -> [BigUint; 2] {
+    let jwk = RsaKeyPair::generate(bits).unwrap().to_jwk_private_key();
+    ["p", "q"].map(|name| {
+        let text = jwk.parameter(name).and_then(Value::as_str).unwrap();
+        BigUint::from_bytes_be(&URL_SAFE_NO_PAD.decode(text).unwrap())
+    })
+}
+
+fn next_prime(after: &BigUint) -> BigUint {
+    let mut candidate = after + 2_u32;
+    while BigUint::from(2_u32).modpow(&(&candidate - 1_u32), &candidate) != BigUint::from(1_u32) {
+        candidate += 2_u32;
+    }
+    candidate
 }
 
 fn ec() -> Value {
@@ -40,13 +68,7 @@ const USUAL: &[u8] = &[1, 0, 1];
 
 #[test]
 fn ordinary_keys_are_accepted_together() {
-    let keys = [
-        ec(),
-        ed(),
-        rsa(2048, USUAL),
-        rsa(4096, USUAL),
-        rsa(3072, &[0xFF; 4]),
-    ];
+    let keys = [ec(), ed(), real_rsa(2048), real_rsa(3072), real_rsa(4096)];
     for key in &keys {
         assert_eq!(check(key), Ok(()), "{key}");
     }
@@ -85,6 +107,36 @@ fn c083_weak_slow_and_odd_rsa_keys_are_refused() {
     let mut even = rsa(2048, USUAL);
     even["n"] = json!(encoded(&[0xAA; 256]));
     assert_eq!(check(&even), Err(JwksError::UnusualRsa));
+}
+
+#[test]
+fn c083_rsa_moduli_that_anybody_can_factor_are_refused() {
+    let ([p, _], [prime, _]) = (factors(2048), factors(4096));
+    let weak = [
+        ("a prime", prime.clone()),
+        ("a square", &p * &p),
+        ("close primes", &p * next_prime(&p)),
+        ("a small factor", &prime * 65_521_u32),
+        ("many factors", BigUint::from_bytes_be(&[0xAB; 256])),
+    ];
+    for (what, n) in weak {
+        let key = json!({ "kty": "RSA", "n": encoded(&n.to_bytes_be()), "e": encoded(USUAL) });
+        assert_eq!(check(&key), Err(JwksError::Weak), "{what}");
+    }
+}
+
+#[test]
+fn c083_points_of_small_order_and_other_spellings_are_refused() {
+    for x in small_order_points() {
+        let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(&x) });
+        let refused = check(&key).unwrap_err();
+        assert!(
+            matches!(refused, JwksError::Weak | JwksError::Malformed),
+            "{x:02x?}"
+        );
+    }
+    let mixed = json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(&[3; 32]) });
+    assert!(check(&mixed).is_err());
 }
 
 #[test]
@@ -164,8 +216,21 @@ proptest! {
                 "kty": kind.0, "crv": kind.1, "x": encoded(&x), "y": encoded(&y),
                 "n": encoded(&x), "e": encoded(&y),
             });
-            let is_ed = kind.0 == "OKP" && x.len() == 32;
-            prop_assert_eq!(check(&key).is_ok(), is_ed);
+            let accepted = check(&key).is_ok();
+            prop_assert!(!accepted || kind.0 == "OKP" && x.len() == 32);
+        }
+    }
+
+    #[test]
+    fn c083_every_key_that_somebody_made_is_accepted(seed: [u8; 32]) {
+        let point = EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(seed));
+        prop_assume!(!point.is_small_order());
+        let encode = |point: EdwardsPoint| {
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(point.compress().as_bytes()) })
+        };
+        prop_assert_eq!(check(&encode(point)), Ok(()));
+        for torsion in &EIGHT_TORSION[1..] {
+            prop_assert_eq!(check(&encode(point + torsion)), Err(JwksError::Weak));
         }
     }
 }
