@@ -17,6 +17,9 @@ const BATCH: u64 = 500;
 /// How long the numbers of changes stay: far longer than a node looks away.
 const CHANGES: Duration = Duration::from_hours(1);
 
+/// How much longer than what they end revocations stay: a clock that ran ahead may be set back.
+const KEPT: Duration = Duration::from_hours(24);
+
 /// What is swept, each with its own rule of when a row may go.
 #[derive(Clone, Copy, Debug)]
 enum Sweep {
@@ -62,7 +65,7 @@ impl Sweep {
     async fn batch(self, work: &dyn UnitOfWork, now: Timestamp) -> Result<u64, StoreError> {
         match self {
             Self::Grants => work.sweep_grants(now, BATCH).await,
-            Self::Revocations => work.sweep_revocations(now, BATCH).await,
+            Self::Revocations => work.sweep_revocations(now.minus(KEPT), BATCH).await,
             Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
         }
     }

@@ -63,9 +63,9 @@ impl User {
         self.end_everything(now);
     }
 
-    /// Ends every session and token issued until `now`.
+    /// Ends every session and token issued until now. Counted, not timed: a clock that is set back
+    /// must not lock out whoever logs in afterwards.
     pub fn end_everything(&mut self, now: Timestamp) {
-        self.not_before = now;
         self.security_version = self.security_version.saturating_add(1);
         self.updated_at = now;
     }

@@ -17,6 +17,7 @@ mod end_races;
 mod flow_attacks;
 mod forgetful_store;
 mod guard;
+mod history;
 mod introspection;
 mod jose;
 mod layers;

@@ -53,7 +53,7 @@ pub async fn introspect(
     let (found, sight) = ports.directory.look(&presented.records()).await?;
     let caller = authenticate(ports, &sight, credentials, origin).await?;
     match presented.content(ports, &found)? {
-        Some(content) => access_token(&sight, &caller, content).await,
+        Some(content) => access_token(ports, (&sight, &caller), content).await,
         None => Ok(Introspection::INACTIVE),
     }
 }
@@ -68,11 +68,11 @@ async fn authenticate(
 }
 
 async fn access_token(
-    sight: &Sight<'_>,
-    caller: &Client,
+    ports: &Ports,
+    (sight, caller): (&Sight<'_>, &Client),
     content: access::Content,
 ) -> Result<Introspection, Failure> {
-    let Some(live) = access::live(sight, content).await? else {
+    let Some(live) = access::live(sight, content, ports.clock.now()).await? else {
         return Ok(Introspection::INACTIVE);
     };
     let audience = audience(sight, caller, &live.claims).await?;

@@ -26,7 +26,9 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
     let presented = Presented::read(ports, token).await;
     let (found, sight) = ports.directory.look(&presented.records()).await?;
     let content = presented.content(ports, &found)?.ok_or_else(invalid)?;
-    let live = access::live(&sight, content).await?.ok_or_else(invalid)?;
+    let live = access::live(&sight, content, ports.clock.now())
+        .await?
+        .ok_or_else(invalid)?;
     let is_for_us = live.claims.aud.contains(ports.settings.issuer.as_str());
     if !live.claims.scope.contains("openid") {
         return Err(OAuthError::new(

@@ -102,6 +102,11 @@ impl RedisServer {
             .unwrap();
     }
 
+    /// Forgets what was kept: the next restart is empty.
+    pub(crate) fn forget(&self) {
+        let _ = fs::remove_file(self.settings.directory.join("dump.rdb"));
+    }
+
     /// Kills the server and starts another at the same address, empty or with what was kept.
     pub(crate) fn restart(&mut self) {
         fs::remove_file(self.settings.log()).unwrap();
