@@ -31,7 +31,7 @@ use crate::{
         sql::{self, SqlOptions, SqlStore},
         state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
     },
-    protocol::{jwks::KeyPolicy, refresh::RefreshKey},
+    protocol::{jwks::KeyPolicy, known_device::DeviceKey, refresh::RefreshKey},
     web::{
         Web,
         guard::{self, Guard, Scheme},
@@ -244,6 +244,7 @@ impl App {
         let ring = Arc::new(ring);
         let sessions = StateSessions::new(state.clone(), clock.clone());
         let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
+        let device_key = DeviceKey::new(kek.derive("known-device"));
         let settings = options.settings.clone();
         let signer = ring.clone();
         let directory = Directory::new(store.clone(), state.clone(), clock.clone(), rng.clone());
@@ -261,6 +262,7 @@ impl App {
             clock,
             rng,
             refresh_key,
+            device_key,
             settings,
         };
         let playground = options.playground.clone();

@@ -364,10 +364,12 @@ const MOST_CODE_LIFETIME: Duration = Duration::from_mins(10);
 
 fn read_limits(r: &mut Reader) -> Option<LoginLimits> {
     let per_account = r.integer("limits.login_per_account", 1..=1_000_000);
+    let per_account_total = r.integer("limits.login_per_account_total", 1..=1_000_000);
     let per_address = r.integer("limits.login_per_address", 1..=1_000_000);
     let window = r.duration("limits.login_window");
     Some(LoginLimits {
         per_account: per_account?,
+        per_account_total: per_account_total?,
         per_address: per_address?,
         window: window?,
     })

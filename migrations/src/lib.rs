@@ -21,6 +21,7 @@ mod m20261123_000015_outbox;
 mod m20261124_000016_directory_changes;
 mod m20261124_000017_revocations;
 mod m20261124_000018_user_security_version;
+mod m20261124_000026_user_login_epoch;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_directory_changes::Migration),
             Box::new(m20261124_000017_revocations::Migration),
             Box::new(m20261124_000018_user_security_version::Migration),
+            Box::new(m20261124_000026_user_login_epoch::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod directory;
 mod error;
 pub mod issue;
+mod login_limits;
 pub mod ports;
 pub mod queries;
 pub mod registrar;
@@ -22,7 +23,7 @@ use self::{
     ports::{Clock, Ledger, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
     settings::Settings,
 };
-use crate::protocol::refresh::RefreshKey;
+use crate::protocol::{known_device::DeviceKey, refresh::RefreshKey};
 
 /// Everything a use case may need. One per process.
 pub struct Ports {
@@ -44,6 +45,8 @@ pub struct Ports {
     pub rng: Arc<dyn Rng>,
     /// The key under which refresh tokens are made.
     pub refresh_key: RefreshKey,
+    /// The key that tells browsers that an account knows.
+    pub device_key: DeviceKey,
     /// What the operator configured.
     pub settings: Settings,
 }

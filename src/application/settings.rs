@@ -77,8 +77,10 @@ impl Default for Lifetimes {
 /// How many logins may fail before more are refused without looking at the password.
 #[derive(Clone, Debug)]
 pub struct LoginLimits {
-    /// For one account within `window`.
+    /// For one account from one address, or from one browser that it knows, within `window`.
     pub per_account: u64,
+    /// For one account from all addresses together within `window`; known browsers aside.
+    pub per_account_total: u64,
     /// From one address within `window`.
     pub per_address: u64,
     /// How long failures count.
@@ -89,6 +91,7 @@ impl Default for LoginLimits {
     fn default() -> Self {
         Self {
             per_account: 10,
+            per_account_total: 100,
             per_address: 100,
             window: Duration::from_mins(15),
         }

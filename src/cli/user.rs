@@ -16,7 +16,7 @@ use crate::{
     application::{
         commands::{
             assign_role::{Assignment, assign_role},
-            change_user::{set_password, set_user_status},
+            change_user::{set_password, set_user_status, unlock},
             register_user::{EmailProof, RegisterUser, register_user},
         },
         ports::Page,
@@ -51,6 +51,13 @@ pub(super) enum UserVerb {
         user: String,
         #[command(flatten)]
         password: PasswordSource,
+    },
+    /// Let a user try passwords again at once, after too many wrong ones
+    ///
+    /// Every running server sees it with the next attempt. Sessions and tokens stay as they are.
+    Unlock {
+        /// Username or email address
+        user: String,
     },
     /// Lock a user out; ends all sessions and tokens
     Disable {
@@ -124,6 +131,10 @@ pub(super) async fn run(global: &Global, verb: UserVerb) -> Result<(), CliError>
             let password = password.read()?;
             let user = set_password(&registrar, &user, &password).await?;
             done(global, &user, "has a new password")
+        }
+        UserVerb::Unlock { user } => {
+            let user = unlock(&registrar, &user).await?;
+            done(global, &user, "may try passwords again")
         }
         UserVerb::Disable { user } => {
             let user = set_user_status(&registrar, &user, UserStatus::Inactive).await?;

@@ -146,7 +146,9 @@ keys! {
     "lifetimes.session_remembered": Duration = "\"30d\"",
         "A login session in any case, where the user asked to stay signed in.";
 
-    "limits.login_per_account": Integer = "10", "Attempts for one account within the window.";
+    "limits.login_per_account": Integer = "10", "Attempts for one account from one address (IPv6: one /64 network), or from one browser that the account has logged in with before, within the window.";
+    "limits.login_per_account_total": Integer = "100",
+        "Attempts for one account from all addresses together within the window. Browsers that the account has logged in with before are not counted and not stopped.";
     "limits.login_per_address": Integer = "100", "Failures from one address (IPv6: one /64 network) within the window.";
     "limits.login_window": Duration = "\"15m\"", "How long attempts count.";
 

@@ -100,6 +100,8 @@ event_kinds! {
     UserDeactivated = "user.deactivated",
     /// An account was unlocked.
     UserActivated = "user.activated",
+    /// An operator let an account try passwords again.
+    UserUnlocked = "user.unlocked",
     /// A password was set.
     PasswordChanged = "password.changed",
     /// A role, group or assignment changed.

@@ -33,6 +33,10 @@ pub struct User {
     pub created_at: Timestamp,
     /// When anything above last changed: the `updated_at` claim.
     pub updated_at: Timestamp,
+    /// Counts how often the counters of wrong passwords began anew: with a new password, and when an
+    /// operator unlocked the account.
+    #[serde(default)]
+    pub login_epoch: u64,
 }
 
 /// Whether an account may be used.
@@ -73,6 +77,11 @@ impl User {
     /// Whether what was made at `time`, in this version of the account, still stands.
     pub fn honors(&self, time: Timestamp, version: u64) -> bool {
         self.is_active() && version == self.security_version && time >= self.not_before
+    }
+
+    /// Forgets what was counted against logins so far.
+    pub fn unlock(&mut self) {
+        self.login_epoch = self.login_epoch.wrapping_add(1);
     }
 
     /// The full name: as given, or first and last name.

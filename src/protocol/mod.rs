@@ -15,6 +15,7 @@ pub mod id_token;
 pub mod introspection;
 pub mod issuer;
 pub mod jwks;
+pub mod known_device;
 pub mod logout;
 pub mod metadata;
 pub mod params;

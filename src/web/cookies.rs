@@ -7,8 +7,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::protocol::known_device::Device;
+
 /// Interactions whose cookies a browser may hold; the rest are removed, or headers would overflow.
 const MAX_INTERACTIONS: usize = 16;
+/// What browsers keep a cookie at most (RFC 6265bis §5.5): 400 days.
+const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
 /// A day.
 const PLAYGROUND_SECONDS: u64 = 24 * 60 * 60;
 
@@ -83,6 +87,29 @@ impl Cookies {
     /// Removes the secret of a finished interaction.
     pub fn remove_interaction(&self, id: &str) -> Option<HeaderValue> {
         self.line(&self.interaction_name(id), "", 0)
+    }
+
+    /// What this browser shows of earlier logins.
+    pub fn device(&self, headers: &HeaderMap) -> Option<Device> {
+        let wanted = self.device_name();
+        let mut values = read(headers).filter(|(name, _)| *name == wanted);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Device::parse(value),
+            _ => None,
+        }
+    }
+
+    /// Keeps what this browser may show at later logins.
+    pub fn set_device(&self, device: &Device) -> Option<HeaderValue> {
+        self.line(self.device_name(), &device.encode(), DEVICE_SECONDS)
+    }
+
+    fn device_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-countersign-device"
+        } else {
+            "countersign-device"
+        }
     }
 
     /// The secret of this browser in the playground.

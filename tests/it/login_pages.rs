@@ -130,8 +130,27 @@ on_both! {
         let (mut browser, page) = login_page(&app, &[]).await;
         let answer = browser.log_in(&page, "aLiCe", PASSWORD).await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right password");
-        assert!(!answer.header("retry-after").is_empty());
+        let seconds: u64 = answer.header("retry-after").parse().unwrap();
+        let minutes = seconds.div_ceil(60);
+        let text = if minutes == 1 { "wait a minute".to_owned() } else { format!("wait {minutes} minutes") };
+        assert!(answer.body.contains(&text), "{text}: {}", answer.body);
         assert!(app.events().await.contains(&"login.throttled"));
+    }
+
+    async fn c145_the_browser_of_an_earlier_login_is_not_locked_out(app: TestApp) {
+        let mut known = Browser::new(&app);
+        known.code("web", &[]).await;
+        let device = known.cookies["__Host-countersign-device"].clone();
+        for _ in 0..10 {
+            let (mut attacker, page) = login_page(&app, &[]).await;
+            attacker.log_in(&page, USERNAME, "wrong").await;
+        }
+        // The session is over, the device is still known; another account's device is not.
+        for (cookie, status) in [(device.as_str(), StatusCode::SEE_OTHER), ("x", StatusCode::TOO_MANY_REQUESTS)] {
+            let (mut browser, page) = login_page(&app, &[]).await;
+            browser.cookies.insert("__Host-countersign-device".into(), cookie.into());
+            assert_eq!(browser.log_in(&page, USERNAME, PASSWORD).await.status, status);
+        }
     }
 
     async fn c148_a_huge_password_is_refused_before_any_hashing(app: TestApp) {
@@ -241,7 +260,7 @@ on_both! {
         let fields = hidden_fields(&page);
         let fields = with(&fields, &[("username", USERNAME), ("password", PASSWORD), ("remember", "on")]);
         let answer = browser.post("/login", &fields).await;
-        let cookie = answer.headers.get_all(header::SET_COOKIE).iter().find(|c| c.to_str().unwrap().starts_with(SESSION)).unwrap();
+        let cookie = answer.headers.get_all(header::SET_COOKIE).iter().find(|c| c.to_str().unwrap().starts_with("__Host-countersign=")).unwrap();
         let cookie = cookie.to_str().unwrap();
         assert!(cookie.contains("Max-Age=25") && cookie.contains("Secure") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
         browser.finish(answer).await;

@@ -67,6 +67,8 @@ async fn c142_every_refusal_costs_one_hash_whether_the_account_exists_or_not() {
             name,
             password: "wrong",
             current: None,
+            device: None,
+            client: None,
         };
         let refused = log_in(ports, command, &Origin::default()).await;
         assert!(matches!(refused, Err(LogInError::Rejected)), "{name:?}");
@@ -82,6 +84,8 @@ async fn c142_every_refusal_costs_one_hash_whether_the_account_exists_or_not() {
         name: USERNAME,
         password: "wrong",
         current: None,
+        device: None,
+        client: None,
     };
     assert!(log_in(ports, command, &Origin::default()).await.is_err());
     assert_eq!(hasher.0.load(Ordering::SeqCst), before + 1);

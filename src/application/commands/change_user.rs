@@ -28,11 +28,27 @@ pub async fn set_password(
     let work = registrar.store.begin().await?;
     let mut user = find_user(&*work, name).await?;
     user.end_everything(now);
+    user.unlock();
     work.update_user(&user).await?;
     work.set_password(&user.id, &hash, now).await?;
     let about = about(&user);
     registrar
         .record_in(&*work, EventKind::PasswordChanged, about)
+        .await?;
+    work.commit().await?;
+    Ok(user)
+}
+
+/// Lets the user with this login name try passwords again at once, wherever wrong ones came from.
+/// The counters live in the state store under names that the user's record is part of, so that
+/// changing the record is enough, on every node.
+pub async fn unlock(registrar: &Registrar, name: &str) -> Result<User, RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let mut user = find_user(&*work, name).await?;
+    user.unlock();
+    work.update_user(&user).await?;
+    registrar
+        .record_in(&*work, EventKind::UserUnlocked, about(&user))
         .await?;
     work.commit().await?;
     Ok(user)

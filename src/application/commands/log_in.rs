@@ -3,29 +3,31 @@
 //! One answer and one duration for every refusal: an unknown account hashes a decoy in the same
 //! queue. Attempts are counted before any hash is computed, so parallel guesses gain nothing.
 
+use std::time::Duration;
+
 use crate::{
     application::{
         Failure, Ports,
-        ports::{
-            PasswordCheck,
-            state::{Kind, StateKey},
-        },
-        state,
+        login_limits::{self, Attempt, TooMany},
+        ports::PasswordCheck,
         trail::{About, Origin},
     },
     domain::{
         event::EventKind,
         grant::Authentication,
-        id::SessionId,
+        id::{ClientId, SessionId},
         user::{PasswordHash, User, canonical_login_name},
     },
-    protocol::authentication::{ACR_PASSWORD, AMR_PASSWORD, Login},
+    protocol::{
+        authentication::{ACR_PASSWORD, AMR_PASSWORD, Login},
+        known_device::Device,
+    },
 };
 
 /// Bytes of a password at most; longer ones are refused before any hashing.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// What a person typed.
+/// What a person typed, and where.
 pub struct LogIn<'a> {
     /// Username or email address.
     pub name: &'a str,
@@ -33,6 +35,10 @@ pub struct LogIn<'a> {
     pub password: &'a str,
     /// The login that the browser has already. The same user keeps the session, and with it `sid`.
     pub current: Option<&'a Login>,
+    /// What the browser shows of earlier logins.
+    pub device: Option<&'a Device>,
+    /// The application that waits for the login.
+    pub client: Option<&'a ClientId>,
 }
 
 /// Why nobody was logged in.
@@ -41,9 +47,12 @@ pub enum LogInError {
     /// Wrong password, unknown or inactive account: all the same.
     #[error("wrong name or password")]
     Rejected,
-    /// Too many attempts for this account or from this address.
+    /// Too many attempts for this account or from this network.
     #[error("too many attempts")]
-    Throttled,
+    Throttled {
+        /// Until it may be tried again.
+        wait: Duration,
+    },
     /// The password is longer than [`MAX_PASSWORD_BYTES`].
     #[error("the password is too long")]
     TooLong,
@@ -63,8 +72,6 @@ pub async fn log_in(
     }
     // A name that no account can have still takes the time and the counters of one that might exist.
     let name = canonical_login_name(command.name).unwrap_or_else(|_| "\u{fffd}".to_owned());
-    let buckets = Buckets::of(&name, origin);
-    reserve(ports, &buckets, origin).await?;
     let found = ports
         .store
         .reader()
@@ -72,71 +79,36 @@ pub async fn log_in(
         .await
         .map_err(Failure::from)?;
     let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+    let attempt = Attempt {
+        name: &name,
+        user: user.as_ref(),
+        device: command.device,
+        client: command.client,
+        origin,
+    };
+    let counted = login_limits::reserve(ports, &attempt)
+        .await?
+        .map_err(|TooMany { wait }| LogInError::Throttled { wait })?;
     let check = ports
         .passwords
         .verify(command.password, hash.as_ref())
         .await
         .map_err(Failure::from)?;
-    match (user, check) {
+    match (&user, check) {
         (Some(user), PasswordCheck::Correct | PasswordCheck::CorrectButOutdated)
             if user.is_active() && hash.is_some() =>
         {
+            login_limits::forget(ports, &counted).await?;
             let rehashed = rehash(ports, command.password, check).await;
-            let login = succeed(ports, &user, (rehashed, &buckets), origin).await?;
+            let login = succeed(ports, user, (rehashed, command.client), origin).await?;
             Ok(in_session_of(command.current, login))
         }
-        (user, _) => {
-            fail(ports, user.as_ref(), &buckets, origin).await?;
+        _ => {
+            login_limits::fail(ports, &counted).await?;
+            fail(ports, &attempt).await?;
             Err(LogInError::Rejected)
         }
     }
-}
-
-/// The two counters that an attempt touches.
-struct Buckets {
-    account: StateKey,
-    address: Option<StateKey>,
-}
-
-impl Buckets {
-    fn of(name: &str, origin: &Origin) -> Self {
-        let key = |kind: &str, value: &str| {
-            StateKey::new(Kind::Counter, &format!("login\0{kind}\0{value}"))
-        };
-        let address = origin
-            .address
-            .as_deref()
-            .map(|address| key("address", address));
-        Self {
-            account: key("account", name),
-            address,
-        }
-    }
-}
-
-/// Counts the attempt against the account before it is made, and looks at the failures of the
-/// address, which many honest people may share.
-async fn reserve(ports: &Ports, buckets: &Buckets, origin: &Origin) -> Result<(), LogInError> {
-    let limits = &ports.settings.login_limits;
-    let attempts = ports
-        .state
-        .hit(&buckets.account, limits.window)
-        .await
-        .map_err(Failure::from)?;
-    let failures = match &buckets.address {
-        Some(key) => state::count(&*ports.state, key)
-            .await
-            .map_err(Failure::from)?,
-        None => 0,
-    };
-    if attempts <= limits.per_account && failures < limits.per_address {
-        return Ok(());
-    }
-    ports
-        .record(EventKind::LoginThrottled, origin, About::default())
-        .await
-        .map_err(Failure::from)?;
-    Err(LogInError::Throttled)
 }
 
 /// Hashes anew what was hashed with weaker parameters. Busy workers only postpone it.
@@ -150,10 +122,9 @@ async fn rehash(ports: &Ports, password: &str, check: PasswordCheck) -> Option<P
 async fn succeed(
     ports: &Ports,
     user: &User,
-    (rehashed, buckets): (Option<PasswordHash>, &Buckets),
+    (rehashed, client): (Option<PasswordHash>, Option<&ClientId>),
     origin: &Origin,
 ) -> Result<Login, Failure> {
-    ports.state.delete(&buckets.account).await?;
     let now = ports.clock.now();
     let work = ports.store.begin().await?;
     if let Some(hash) = rehashed {
@@ -161,12 +132,18 @@ async fn succeed(
     }
     let about = About {
         user: Some(user.id.clone()),
+        client: client.cloned(),
         ..About::default()
     };
     ports
         .record_in(&*work, EventKind::LoginSucceeded, origin, about)
         .await?;
     work.commit().await?;
+    tracing::info!(
+        user = user.id.as_str(),
+        client = client.map(ClientId::as_str),
+        "login succeeded"
+    );
     let authentication = Authentication {
         time: now,
         acr: ACR_PASSWORD.to_owned(),
@@ -188,21 +165,20 @@ fn in_session_of(current: Option<&Login>, mut login: Login) -> Login {
     login
 }
 
-async fn fail(
-    ports: &Ports,
-    user: Option<&User>,
-    buckets: &Buckets,
-    origin: &Origin,
-) -> Result<(), Failure> {
-    if let Some(key) = &buckets.address {
-        ports
-            .state
-            .hit(key, ports.settings.login_limits.window)
-            .await?;
-    }
+/// Notes who could not log in. A name without an account is written nowhere: people type passwords
+/// into the wrong field.
+async fn fail(ports: &Ports, attempt: &Attempt<'_>) -> Result<(), Failure> {
+    tracing::info!(
+        user = attempt.user.map(|user| user.id.as_str()),
+        client = attempt.client.map(ClientId::as_str),
+        "login failed"
+    );
     let about = About {
-        user: user.map(|user| user.id.clone()),
+        user: attempt.user.map(|user| user.id.clone()),
+        client: attempt.client.cloned(),
         ..About::default()
     };
-    Ok(ports.record(EventKind::LoginFailed, origin, about).await?)
+    Ok(ports
+        .record(EventKind::LoginFailed, attempt.origin, about)
+        .await?)
 }

@@ -64,6 +64,7 @@ pub async fn register_user(
         security_version: 0,
         created_at: now,
         updated_at: now,
+        login_epoch: 0,
     };
     // Hashing is slow: before the transaction, not inside.
     let hash = match &command.password {

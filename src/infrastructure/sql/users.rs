@@ -122,6 +122,7 @@ fn to_row(user: &User) -> user::Model {
         security_version: i64::try_from(user.security_version).unwrap_or(i64::MAX),
         created_at: user.created_at.0,
         updated_at: user.updated_at.0,
+        login_epoch: user.login_epoch.cast_signed(),
         first_name: profile.first_name,
         last_name: profile.last_name,
         full_name: profile.full_name,
@@ -160,6 +161,7 @@ fn to_user(row: user::Model) -> Result<User, StoreError> {
         security_version: u64::try_from(row.security_version).unwrap_or(0),
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),
+        login_epoch: row.login_epoch.cast_unsigned(),
         profile: to_profile(row),
     })
 }

@@ -20,8 +20,8 @@ use crate::{
             log_in::{LogIn, LogInError, log_in},
         },
     },
-    domain::client::Client,
-    protocol::{authentication::Login, params::Params},
+    domain::{client::Client, id::UserId},
+    protocol::{authentication::Login, known_device::Device, params::Params},
     web::{
         Web, answer, context, cookies,
         oauth::authorize::{interaction_error, resume_path},
@@ -30,10 +30,8 @@ use crate::{
     },
 };
 
-/// Seconds after which a throttled login may be tried again.
-const RETRY_THROTTLED: &str = "900";
 /// Seconds after which a busy server may be tried again.
-const RETRY_BUSY: &str = "2";
+const RETRY_BUSY: u64 = 2;
 
 /// What the page shows besides the interaction.
 struct View<'a> {
@@ -158,9 +156,11 @@ pub async fn post(
         Ok(form) => form,
         Err(cause) => return respond::error(cause, trace),
     };
-    if let Err(error) = load(&web, &id, secret.as_deref()).await {
-        return interaction_error(&error, trace);
-    }
+    let client = match load(&web, &id, secret.as_deref()).await {
+        Ok((_, client)) => client,
+        Err(error) => return interaction_error(&error, trace),
+    };
+    let device = web.cookies.device(&parts.headers);
     let duration = match params.get("remember") {
         Some(_) => SessionDuration::Remembered,
         None => SessionDuration::Browser,
@@ -179,6 +179,8 @@ pub async fn post(
             name,
             password,
             current: current.as_ref(),
+            device: device.as_ref(),
+            client: Some(&client.id),
         };
         log_in(&web.ports, command, &context::origin(&parts)).await
     };
@@ -189,7 +191,11 @@ pub async fn post(
                     match authorize::note_login(&web.ports, &id, secret.as_deref(), &login.user)
                         .await
                     {
-                        Ok(()) => answer::see_other(&resume_path(&id)),
+                        Ok(()) => {
+                            let mut response = answer::see_other(&resume_path(&id));
+                            remember_device(&web, &mut response, device, &login.user);
+                            response
+                        }
                         Err(error) => interaction_error(&error, trace),
                     }
                 }
@@ -205,6 +211,19 @@ pub async fn post(
             };
             refuse(&web, &parts, &id, (error, view)).await
         }
+    }
+}
+
+/// Makes this browser one that the account knows, so that strangers cannot lock it out.
+fn remember_device(web: &Web, response: &mut Response, device: Option<Device>, user: &UserId) {
+    let device = device.unwrap_or_else(|| {
+        let mut id = [0; 16];
+        web.ports.rng.fill(&mut id);
+        Device::new(id)
+    });
+    let device = web.ports.device_key.remember(device, user);
+    if let Some(cookie) = web.cookies.set_device(&device) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
 }
 
@@ -234,10 +253,12 @@ async fn refuse(
             None,
         ),
         LogInError::TooLong => (StatusCode::BAD_REQUEST, LoginError::WrongCredentials, None),
-        LogInError::Throttled => (
+        LogInError::Throttled { wait } => (
             StatusCode::TOO_MANY_REQUESTS,
-            LoginError::TooManyAttempts,
-            Some(RETRY_THROTTLED),
+            LoginError::TooManyAttempts {
+                minutes: wait.as_secs().div_ceil(60),
+            },
+            Some(wait.as_secs()),
         ),
         LogInError::Failure(Failure::Unavailable(..)) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -256,7 +277,7 @@ async fn refuse(
     if let Some(retry) = retry {
         response
             .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static(retry));
+            .insert(header::RETRY_AFTER, HeaderValue::from(retry));
     }
     response
 }

@@ -276,7 +276,7 @@ fn c156_an_error_page_shows_no_foreign_text() {
 #[test]
 fn the_whole_login_page_stays_under_30_kilobytes() {
     let mut page = login();
-    page.error = Some(LoginError::TooManyAttempts);
+    page.error = Some(LoginError::TooManyAttempts { minutes: 14 });
     let total = page.render().unwrap().len() + STYLESHEET.bytes().len() + LOGO.bytes().len();
     assert!(total < 30_000, "{total} bytes");
 }

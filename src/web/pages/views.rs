@@ -1,5 +1,7 @@
 //! The views of the sign-in flow: login, consent, logout, form post, and the front page.
 
+use std::borrow::Cow;
+
 use askama::Template;
 
 use super::client::ClientView;
@@ -82,21 +84,28 @@ pub enum LoginError {
     /// Unknown user, wrong password, disabled account: one text for all.
     WrongCredentials,
     /// Too many attempts from this place or for this name.
-    TooManyAttempts,
+    TooManyAttempts {
+        /// Until the next one, rounded up.
+        minutes: u64,
+    },
     /// All password checkers are occupied.
     Busy,
 }
 
 impl LoginError {
-    fn text(self) -> &'static str {
+    fn text(self) -> Cow<'static, str> {
         match self {
             Self::WrongCredentials => {
-                "The username or the password is not right. Please check both and try again."
+                "The username or the password is not right. Please check both and try again.".into()
             }
-            Self::TooManyAttempts => {
-                "There were too many attempts. Please wait a few minutes and try again."
+            Self::TooManyAttempts { minutes: 0 | 1 } => {
+                "There were too many attempts. Please wait a minute and try again.".into()
             }
-            Self::Busy => "The server is busy right now. Please try again in a moment.",
+            Self::TooManyAttempts { minutes } => format!(
+                "There were too many attempts. Please wait {minutes} minutes and try again."
+            )
+            .into(),
+            Self::Busy => "The server is busy right now. Please try again in a moment.".into(),
         }
     }
 }

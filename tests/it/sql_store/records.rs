@@ -66,6 +66,7 @@ pub(super) fn user(name: &str) -> User {
         security_version: 7,
         created_at: Timestamp(12),
         updated_at: Timestamp(13),
+        login_epoch: 14,
     }
 }
 

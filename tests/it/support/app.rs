@@ -464,6 +464,7 @@ pub(crate) fn user(id: &UserId) -> User {
         security_version: 0,
         created_at: start().minus(std::time::Duration::from_hours(1)),
         updated_at: start().minus(std::time::Duration::from_hours(1)),
+        login_epoch: 0,
     }
 }
 

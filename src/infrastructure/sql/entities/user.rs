@@ -16,6 +16,7 @@ pub struct Model {
     pub security_version: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub login_epoch: i64,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub full_name: Option<String>,
