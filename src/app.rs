@@ -29,7 +29,7 @@ use crate::{
         password::{Argon2Hasher, StartError},
         random::SystemRng,
         sql::{self, SqlOptions, SqlStore},
-        state::{EmbeddedStore, RedisOptions, RedisStore, StateSessions},
+        state::{EmbeddedStore, Metered, RedisOptions, RedisStore, StateSessions},
     },
     protocol::{jwks::KeyPolicy, known_device::DeviceKey, refresh::RefreshKey},
     web::{
@@ -384,13 +384,13 @@ async fn open_state(options: &StateOptions) -> Result<Arc<dyn StateStore>, Build
         StateOptions::Embedded(directory) => {
             let store = EmbeddedStore::open(directory)
                 .map_err(|error| BuildError::State(Box::new(error)))?;
-            Ok(Arc::new(store))
+            Ok(Arc::new(Metered(store)))
         }
         StateOptions::Redis(options) => {
             let store = RedisStore::connect(options)
                 .await
                 .map_err(|error| BuildError::State(Box::new(error)))?;
-            Ok(Arc::new(store))
+            Ok(Arc::new(Metered(store)))
         }
     }
 }

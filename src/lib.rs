@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod infrastructure;
+pub mod metrics;
 pub mod protocol;
 pub mod telemetry;
 pub mod web;

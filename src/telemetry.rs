@@ -9,7 +9,10 @@
 
 mod line;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderMap, HeaderValue};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -35,6 +38,15 @@ tokio::task_local! {
 /// Does `work` for the request of this trace id: every line of it carries the id.
 pub async fn in_request<T>(trace: Arc<str>, work: impl Future<Output = T>) -> T {
     TRACE.scope(trace, work).await
+}
+
+/// Counts what the process's log drops.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Lines that the process's log has dropped so far because its queue was full.
+pub fn dropped_lines() -> u64 {
+    let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+    u64::try_from(dropped).unwrap_or(u64::MAX)
 }
 
 /// The log as long as it is wanted: what waits is written when this is dropped.
@@ -78,6 +90,7 @@ pub fn init(config: &LogConfig) -> Result<Log, TelemetryError> {
         .thread_name("log")
         .finish(io::stderr());
     let dropped = writer.error_counter();
+    let _ = DROPPED.set(dropped.clone());
     let filter: Targets = config.filter.parse()?;
     Registry::default()
         .with(layer(config.format, writer).with_filter(filter))

@@ -19,6 +19,7 @@ use crate::{
         scope::Scope,
         time::Timestamp,
     },
+    metrics,
     protocol::{
         access_token::{self, AccessToken, Stamp},
         capability::STANDARD_SCOPES,
@@ -91,8 +92,12 @@ pub async fn prepare(
     let claims = AccessToken::new(&grant, &authority, &ports.settings.issuer, stamp);
     let record = serde_json::to_vec(&claims)?;
     let (access_token, opaque) = match format(issue.client, &apis) {
-        AccessTokenFormat::Jwt => (sign_access_token(ports, &record)?, None),
+        AccessTokenFormat::Jwt => {
+            metrics::token("jwt");
+            (sign_access_token(ports, &record)?, None)
+        }
         AccessTokenFormat::Opaque => {
+            metrics::token("opaque");
             let token = access::new_opaque(ports, &grant.id);
             let key = access::opaque_key(&token);
             let opaque = Opaque {

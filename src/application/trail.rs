@@ -6,9 +6,12 @@ use super::{
     Ports,
     ports::{Clock, Rng, StoreError, UnitOfWork},
 };
-use crate::domain::{
-    event::{AuditEvent, EventKind},
-    id::{ClientId, GrantId, UserId},
+use crate::{
+    domain::{
+        event::{AuditEvent, EventKind},
+        id::{ClientId, GrantId, UserId},
+    },
+    metrics,
 };
 
 /// Where a request comes from, for events and limits.
@@ -41,6 +44,7 @@ pub(super) fn event(
     origin: &Origin,
     about: About,
 ) -> AuditEvent {
+    metrics::event(kind.as_str());
     let now = clock.now();
     let mut random = [0_u8; 10];
     rng.fill(&mut random);

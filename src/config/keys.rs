@@ -111,7 +111,7 @@ keys! {
 
     "management.address": Text = "\"127.0.0.1\"", "The address to listen on.";
     "management.port": Integer = "9000",
-        "The port of `/health/live` and `/health/ready`.";
+        "The port of `/health/live`, `/health/ready` and `/metrics`.";
 
     "database.url": Secret = "\"sqlite://data/countersign.db?mode=rwc\"",
         "`sqlite://file?mode=rwc` or `postgres://user:password@host/name`. `DATABASE_URL` is understood too.";

@@ -30,6 +30,7 @@ use self::workers::{Refused, Workers};
 use crate::{
     application::ports::{HashError, PasswordCheck, PasswordHasher, Rng},
     domain::user::PasswordHash,
+    metrics::{self, WaitingPassword},
 };
 
 /// A stored hash that asks for more memory than this (1 KiB blocks) is not computed: whoever can
@@ -152,9 +153,23 @@ impl Argon2Hasher {
         &self,
         job: impl FnOnce(&mut Arena) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
+        let result = self.run_unmeasured(job).await;
+        metrics::password(&result);
+        result
+    }
+
+    async fn run_unmeasured<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Arena) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let waiting = WaitingPassword::begin();
+        let measured = move |arena: &mut Arena| {
+            drop(waiting);
+            job(arena)
+        };
         let answer = self
             .workers
-            .submit(job)
+            .submit(measured)
             .map_err(|Refused| HashError::Busy)?;
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(answer)) => answer,

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     application::ports::Rng,
+    metrics,
     protocol::error::{ErrorCode, OAuthError},
     telemetry,
 };
@@ -97,6 +98,7 @@ async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
     telemetry::in_request(trace.as_str().into(), async move {
         let mut response = admit(&guard, request, next, &trace).await;
         headers::put(response.headers_mut(), guard.scheme, &trace);
+        metrics::request(uri.path(), response.status().as_u16(), began.elapsed());
         tracing::info!(
             method = method.as_str(),
             path = beginning(uri.path()),
@@ -134,6 +136,7 @@ async fn admit(guard: &Guard, request: Request, next: Next, trace: &str) -> Resp
     let mut response = match tokio::time::timeout(guard.request_timeout, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
+            metrics::panicked();
             tracing::error!(panic = panic_message(&*panic), "a handler panicked");
             refuse(form, StatusCode::INTERNAL_SERVER_ERROR, trace)
         }

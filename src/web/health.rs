@@ -1,14 +1,23 @@
-//! Health, on the management listener: alive (the process answers) and ready (so do its stores).
+//! Health and metrics, on the management listener: alive (the process answers), ready (so do its
+//! stores), and what was counted.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, Router, extract::State, routing::get};
-use http::StatusCode;
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{StatusCode, header};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
-use crate::application::ports::state::{Kind, StateKey};
+use crate::{
+    application::ports::state::{Kind, StateKey},
+    metrics,
+};
 
 /// A store that takes longer is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +33,7 @@ pub fn router(web: Arc<Web>, stopping: CancellationToken) -> Router {
     Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
+        .route("/metrics", get(measured))
         .with_state(Health { web, stopping })
 }
 
@@ -54,4 +64,11 @@ async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
         "stopping": stopping,
     });
     (status, Json(body))
+}
+
+async fn measured() -> Response {
+    match metrics::render() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

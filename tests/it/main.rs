@@ -25,6 +25,7 @@ mod login_limits;
 mod login_pages;
 mod login_timing;
 mod logout;
+mod metrics;
 mod operations;
 mod playground;
 mod readme;

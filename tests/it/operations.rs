@@ -305,3 +305,28 @@ fn help_version_and_completion_are_there() {
         env!("CARGO_PKG_VERSION")
     );
 }
+
+#[tokio::test]
+async fn the_management_port_shows_metrics_and_the_public_one_does_not() {
+    let workdir = Workdir::configured("");
+    let serving = Serving::start(&workdir);
+    let get = |which: &str, path: &str| {
+        let url = format!("http://{}{path}", serving.address(which));
+        async move { reqwest::get(url).await.unwrap() }
+    };
+    get("listen", "/oauth2/jwks.json").await;
+    get("management", "/health/ready").await;
+    assert_eq!(get("listen", "/metrics").await.status(), 404);
+    let answer = get("management", "/metrics").await;
+    let kind = answer.headers()["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let text = answer.text().await.unwrap();
+    for line in [
+        "countersign_request_seconds_count{endpoint=\"jwks\",result=\"ok\"} 1",
+        "countersign_state_seconds_count{operation=",
+        "countersign_database_seconds_count{operation=\"begin\",result=\"ok\"}",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(serving.stop(), Some(0));
+}

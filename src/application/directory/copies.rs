@@ -21,6 +21,7 @@ use crate::{
         role::Authority,
         user::User,
     },
+    metrics::{self, Lookup},
 };
 
 /// Copies at most, of each kind: a client is some two kilobytes, a user one.
@@ -30,12 +31,15 @@ const RESOURCES: usize = 1_024;
 
 /// Copies of one kind of record.
 pub(super) struct Copies<K, V> {
+    /// What they are called in the metrics.
+    name: &'static str,
     cache: Cache<K, V>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Copies<K, V> {
-    fn new(limit: usize) -> Self {
+    fn new(name: &'static str, limit: usize) -> Self {
         Self {
+            name,
             cache: Cache::new(limit),
         }
     }
@@ -49,9 +53,13 @@ impl<K: Eq + Hash + Clone, V: Clone> Copies<K, V> {
         load: impl Future<Output = Result<Option<V>, StoreError>>,
     ) -> Result<Option<V>, StoreError> {
         let placeholder = match self.cache.get_value_or_guard_async(key).await {
-            Ok(copy) => return Ok(Some(copy)),
+            Ok(copy) => {
+                metrics::copy(self.name, Lookup::Hit);
+                return Ok(Some(copy));
+            }
             Err(placeholder) => placeholder,
         };
+        metrics::copy(self.name, Lookup::Miss);
         let before = generation.load(Ordering::Acquire);
         let loaded = load.await?;
         if let Some(loaded) = &loaded
@@ -78,11 +86,11 @@ pub(super) struct AllCopies {
 impl AllCopies {
     pub(super) fn new() -> Self {
         Self {
-            clients: Copies::new(CLIENTS),
-            resources: Copies::new(RESOURCES),
-            users: Copies::new(USERS),
-            authorities: Copies::new(USERS),
-            consents: Copies::new(USERS),
+            clients: Copies::new("client", CLIENTS),
+            resources: Copies::new("resource", RESOURCES),
+            users: Copies::new("user", USERS),
+            authorities: Copies::new("authority", USERS),
+            consents: Copies::new("consent", USERS),
             generation: AtomicU64::new(0),
         }
     }

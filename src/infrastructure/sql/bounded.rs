@@ -6,6 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
+use crate::metrics;
+
 /// A connection or transaction whose statements are given up after a while. The driver closes a
 /// connection that was left in the middle of one.
 #[derive(Debug)]
@@ -48,22 +50,22 @@ impl<C: ConnectionTrait> ConnectionTrait for Bounded<C> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.patience.wait(self.inner.execute_raw(statement)).await
+        let work = self.patience.wait(self.inner.execute_raw(statement));
+        metrics::database("execute", work).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.patience.wait(self.inner.execute_unprepared(sql)).await
+        let work = self.patience.wait(self.inner.execute_unprepared(sql));
+        metrics::database("execute", work).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.patience
-            .wait(self.inner.query_one_raw(statement))
-            .await
+        let work = self.patience.wait(self.inner.query_one_raw(statement));
+        metrics::database("query", work).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.patience
-            .wait(self.inner.query_all_raw(statement))
-            .await
+        let work = self.patience.wait(self.inner.query_all_raw(statement));
+        metrics::database("query", work).await
     }
 }

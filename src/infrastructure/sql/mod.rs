@@ -46,6 +46,7 @@ use self::{
 use crate::{
     application::ports::{Announcer, Change, Clock as _, Reader, Store, StoreError, UnitOfWork},
     infrastructure::clock::SystemClock,
+    metrics,
 };
 
 /// An open database.
@@ -70,7 +71,8 @@ impl std::fmt::Debug for Announcing {
 #[async_trait]
 impl Store for SqlStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let transaction = self.patience.wait(begin(&self.writer)).await;
+        let work = self.patience.wait(begin(&self.writer));
+        let transaction = metrics::database("begin", work).await;
         let transaction = transaction.map_err(|error| store_error(&error))?;
         let mut work = Sql::new(transaction, self.patience);
         work.announcer = self.announcer.clone();
@@ -176,7 +178,7 @@ impl UnitOfWork for Sql<DatabaseTransaction> {
         let changed = self.number_changes(SystemClock.now()).await;
         let changed = self.checked(changed)?;
         let Bounded { inner, patience } = self.connection;
-        let committed = patience.wait(inner.commit()).await;
+        let committed = metrics::database("commit", patience.wait(inner.commit())).await;
         committed.map_err(|error| store_error(&error))?;
         if changed && let Some(announcer) = self.announcer.0.get().and_then(Weak::upgrade) {
             announcer.announce().await;

@@ -2,11 +2,13 @@
 //! one node, Redis for many.
 
 mod embedded;
+mod metered;
 mod redis;
 mod sessions;
 
 pub use self::{
     embedded::{EmbeddedStore, OpenError},
+    metered::Metered,
     redis::{ConnectError, RedisOptions, RedisStore},
     sessions::StateSessions,
 };

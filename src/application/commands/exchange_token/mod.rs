@@ -27,6 +27,7 @@ use crate::{
         time::Timestamp,
         user::User,
     },
+    metrics,
     protocol::{
         client_auth::Credentials,
         error::OAuthError,
@@ -73,8 +74,11 @@ pub async fn exchange_token(
     match TokenRequest::parse(params) {
         Ok(request) => {
             let features = &ports.settings.features;
-            gate::may_use(&call.client, request.grant_type(), features)?;
-            answer(&call, request, found).await
+            let grant = request.grant_type();
+            gate::may_use(&call.client, grant, features)?;
+            let answered = answer(&call, request, found).await;
+            metrics::token_request(grant.as_str(), &answered);
+            answered
         }
         Err(error) => {
             authorization_code::notice_replay(&call, params, &found).await?;

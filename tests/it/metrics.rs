@@ -1,0 +1,83 @@
+//! `/metrics`, and that the dashboard, the alert rules and the guide speak of what it shows.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use countersign::metrics::{self, Lookup};
+
+use crate::support::app::{Stage, TestApp};
+
+/// Meets every metric once, so that families without fixed labels show up too.
+fn shown() -> String {
+    let good = Ok::<(), ()>(());
+    metrics::request("/oauth2/token", 200, Duration::from_millis(1));
+    metrics::token("jwt");
+    metrics::token_request("refresh_token", &good);
+    metrics::event("login.succeeded");
+    metrics::copy("client", Lookup::Hit);
+    metrics::password(&good);
+    metrics::render().unwrap()
+}
+
+/// Every name of a series, without what is between braces.
+fn series(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every word of `text` that could be the name of a metric of ours.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words
+        .filter(|word| word.starts_with("countersign_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn document(name: &str) -> String {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations");
+    fs::read_to_string(docs.join(name)).unwrap()
+}
+
+/// Without the suffixes that a histogram's series have.
+fn family(name: &str) -> &str {
+    ["_bucket", "_count", "_sum"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
+}
+
+#[tokio::test]
+async fn dashboard_and_alert_rules_name_only_what_metrics_show() {
+    // Registered stores measure themselves.
+    let app = TestApp::start(Stage::Embedded).await;
+    app.get("/oauth2/jwks.json").await;
+    let _ = metrics::state("get", async { Ok::<(), ()>(()) }).await;
+    let series = series(&shown());
+    for file in ["dashboard.json", "alerts.yaml"] {
+        let named = named(&document(file));
+        assert!(named.len() > 5, "{file}");
+        let unknown: Vec<_> = named.difference(&series).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+    let dashboard: serde_json::Value = serde_json::from_str(&document("dashboard.json")).unwrap();
+    assert!(dashboard["panels"].as_array().unwrap().len() > 5);
+}
+
+#[tokio::test]
+async fn the_guide_names_every_metric_and_no_other() {
+    let _app = TestApp::start(Stage::Embedded).await;
+    let _ = metrics::state("get", async { Ok::<(), ()>(()) }).await;
+    let series = series(&shown());
+    let shown: BTreeSet<_> = series
+        .iter()
+        .map(|name| family(name))
+        .filter(|name| name.starts_with("countersign_"))
+        .collect();
+    let text = document("metrics.md");
+    let named = named(&text);
+    let named: BTreeSet<_> = named.iter().map(String::as_str).collect();
+    assert_eq!(named, shown);
+}
