@@ -50,27 +50,41 @@ pub fn query(uri: &Uri) -> Params {
     Params::parse(uri.query().unwrap_or_default().as_bytes())
 }
 
-/// Whether the body is a form (RFC 6749 Appendix B).
+/// Whether the body is a form (RFC 6749 Appendix B): said once, in UTF-8 where a charset is named.
 pub fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    let Ok(Some(content_type)) = single(headers, &header::CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = std::str::from_utf8(content_type)
+        .unwrap_or_default()
+        .split(';')
+        .map(str::trim);
+    let is_form = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    is_form
+        && parts
+            .filter_map(|part| part.split_once('='))
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+            .all(|(_, charset)| {
+                charset
+                    .trim()
+                    .trim_matches('"')
+                    .eq_ignore_ascii_case("utf-8")
+            })
 }
 
 /// Whether a page of ours sent this post. Browsers tell; a program that does not is no browser and
 /// has no cookies to abuse. The forms carry a token besides.
 pub fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    let text = |name: HeaderName| {
-        headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or_default())
+    let text = |name: HeaderName| match single(headers, &name) {
+        Ok(value) => Ok(value.map(|value| std::str::from_utf8(value).unwrap_or_default())),
+        Err(Repeated) => Err(Repeated),
     };
-    let origin_fits = text(header::ORIGIN).is_none_or(|origin| origin == own);
-    let site_fits = text(SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let origin_fits = text(header::ORIGIN).is_ok_and(|it| it.is_none_or(|origin| origin == own));
+    let site_fits = text(SEC_FETCH_SITE)
+        .is_ok_and(|it| it.is_none_or(|site| matches!(site, "same-origin" | "none")));
     origin_fits && site_fits
 }
 

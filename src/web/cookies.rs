@@ -2,8 +2,11 @@
 //!
 //! Over https every name has the prefix `__Host-`, so no other host can set it (RFC 6265bis §4.1.3.2).
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -125,6 +128,72 @@ impl Cookies {
         self.line(self.playground_name(), secret, PLAYGROUND_SECONDS)
     }
 
+    /// Takes out of the request what this browser cannot have been given: cookies of ours that come
+    /// more than once, of which another host or path wrote one (RFC 6265 §8.6), and names that are
+    /// ours only once decoded, to which browsers do not apply the rules of `__Host-`. Returns the
+    /// names that came more than once.
+    pub fn take_ambiguous(&self, headers: &mut HeaderMap) -> Vec<String> {
+        let (mut names, mut ambiguous) = (Vec::new(), Vec::new());
+        let mut is_disguised = false;
+        for (name, decoded) in entries(headers) {
+            if !self.is_ours(&decoded) {
+                continue;
+            }
+            is_disguised |= name != decoded;
+            if names.contains(&decoded) {
+                if !ambiguous.contains(&decoded) {
+                    ambiguous.push(decoded);
+                }
+            } else {
+                names.push(decoded);
+            }
+        }
+        if ambiguous.is_empty() && !is_disguised {
+            return Vec::new();
+        }
+        let ambiguous: Vec<String> = ambiguous.into_iter().map(Cow::into_owned).collect();
+        let is_kept = |pair: &&str| {
+            let name = name_of(pair);
+            let decoded = decoded(name);
+            !self.is_ours(&decoded)
+                || (name == decoded && !ambiguous.contains(&decoded.to_string()))
+        };
+        let kept: Vec<HeaderValue> = lines(headers)
+            .map(|line| {
+                line.split(';')
+                    .filter(is_kept)
+                    .collect::<Vec<_>>()
+                    .join(";")
+            })
+            .filter_map(|line| HeaderValue::try_from(line).ok())
+            .collect();
+        headers.remove(header::COOKIE);
+        for line in kept {
+            headers.append(header::COOKIE, line);
+        }
+        ambiguous
+    }
+
+    /// Removes cookies from the browser, as far as they are ours, unless the answer sets them anew.
+    pub fn clear(&self, names: &[String], headers: &mut HeaderMap) {
+        for name in names {
+            let is_set = headers.get_all(header::SET_COOKIE).iter().any(|line| {
+                let line = line.as_bytes();
+                line.strip_prefix(name.as_bytes())
+                    .is_some_and(|rest| rest.starts_with(b"="))
+            });
+            if !is_set && let Some(removal) = self.line(name, "", 0) {
+                headers.append(header::SET_COOKIE, removal);
+            }
+        }
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        name.strip_prefix(self.session_name()).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with("-flow-") || rest == "-playground"
+        })
+    }
+
     fn playground_name(&self) -> &'static str {
         if self.secure {
             "__Host-countersign-playground"
@@ -153,6 +222,29 @@ fn read(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// Every cookie line that anything behind us might read.
+fn lines(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+}
+
+/// The name of every cookie, as sent and as the session layer decodes it.
+fn entries(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    lines(headers)
+        .flat_map(|line| line.split(';'))
+        .map(|pair| (name_of(pair), decoded(name_of(pair))))
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name).trim()
+}
+
+fn decoded(name: &str) -> Cow<'_, str> {
+    percent_decode_str(name).decode_utf8_lossy()
 }
 
 /// The token in a form that belongs to the cookie with this secret. It is of no use without the
@@ -203,6 +295,44 @@ mod tests {
             .filter(|line| line.to_str().unwrap().contains("Max-Age=0"))
             .count();
         assert_eq!(removed, 40 + 1 - MAX_INTERACTIONS);
+    }
+
+    #[test]
+    fn c139_cookies_that_come_twice_or_in_disguise_are_taken_out() {
+        let cookies = Cookies::new(true);
+        let clean = "a=1; __Host-countersign=s; a=2; __Host-countersign-flow-x=1; countersign=9";
+        for (sent, left, ambiguous) in [
+            (&[clean][..], &[clean][..], &[][..]),
+            (
+                &["a=1; __Host-countersign=s;__Host-countersign=t; b=2"],
+                &["a=1; b=2"],
+                &["__Host-countersign"],
+            ),
+            (
+                &["__Host-countersign=s", "b=2; __Host-countersign=s"],
+                &["", "b=2"],
+                &["__Host-countersign"],
+            ),
+            (
+                &["__Host-countersign-flow-x=1; __Host-countersign-flow-x=2; __Host-countersign=s"],
+                &[" __Host-countersign=s"],
+                &["__Host-countersign-flow-x"],
+            ),
+            (&["%5F_Host-countersign=s; b=2"], &[" b=2"], &[]),
+            (
+                &["__Host-countersign=s; __Host-%63ountersign=t"],
+                &[""],
+                &["__Host-countersign"],
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in sent {
+                headers.append(header::COOKIE, line.parse().unwrap());
+            }
+            assert_eq!(cookies.take_ambiguous(&mut headers), ambiguous, "{sent:?}");
+            let kept: Vec<&str> = lines(&headers).collect();
+            assert_eq!(kept, left, "{sent:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tower_http::compression::CompressionLayer;
 pub use self::cors::Origins;
 use super::{
     answer,
-    context::{PeerAddress, TraceId},
+    context::{self, PeerAddress, TraceId},
     pages::ErrorCause,
     respond,
 };
@@ -126,6 +126,10 @@ async fn admit(guard: &Guard, request: Request, next: Next, trace: &str) -> Resp
     let form = Form::of(request.uri().path());
     if let Some(status) = too_big(&request) {
         return refuse(form, status, trace);
+    }
+    // Which of two origins would it be? Browsers send one (WHATWG Fetch section 3.2).
+    if context::single(request.headers(), &header::ORIGIN).is_err() {
+        return refuse(form, StatusCode::BAD_REQUEST, trace);
     }
     let cors = cors::Cors::of(&request);
     if cors.is_preflight() {
@@ -233,7 +237,7 @@ fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
         ),
         StatusCode::BAD_REQUEST => (
             ErrorCode::InvalidRequest,
-            "the request body cannot be read",
+            "the request cannot be read",
             ErrorCause::MalformedRequest,
         ),
         _ => (

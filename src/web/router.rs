@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{Method, StatusCode, request::Parts},
+    middleware::{self, Next},
     response::Response,
     routing::{any, get, post},
 };
@@ -46,6 +47,7 @@ pub fn router<S: SessionStore + Clone>(
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
         .merge(playground.unwrap_or_default())
+        .layer(middleware::from_fn_with_state(web.clone(), unambiguous))
         .method_not_allowed_fallback(wrong_method_page);
     let endpoints = Router::new()
         .route(paths::OPENID_CONFIGURATION, get(metadata::discovery))
@@ -64,6 +66,14 @@ pub fn router<S: SessionStore + Clone>(
         .merge(assets::router())
         .fallback(any(not_found))
         .with_state(web)
+}
+
+/// Hides cookies of ours that come twice from the pages and the session layer, and clears them.
+async fn unambiguous(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
+    let names = web.cookies.take_ambiguous(request.headers_mut());
+    let mut response = next.run(request).await;
+    web.cookies.clear(&names, response.headers_mut());
+    response
 }
 
 fn session_layer<S: SessionStore + Clone>(web: &Web, store: S) -> SessionManagerLayer<S> {

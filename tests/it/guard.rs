@@ -18,15 +18,20 @@ use super::support::app::{
     Browser, PASSWORD, SECRET, Stage, TestApp, authorize_uri, basic, encode, send,
 };
 
-fn guarded(app: &TestApp) -> Router {
-    app.app.guarded_router(&ServerConfig {
+/// Any listener's settings: the requests of these tests reach the router without one.
+pub(crate) fn server_config() -> ServerConfig {
+    ServerConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: None,
         trusted_proxies: Vec::new(),
         max_connections: 1,
         request_timeout: Duration::from_hours(1),
         shutdown_timeout: Duration::ZERO,
-    })
+    }
+}
+
+fn guarded(app: &TestApp) -> Router {
+    app.app.guarded_router(&server_config())
 }
 
 #[tokio::test]

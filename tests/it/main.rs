@@ -31,6 +31,7 @@ mod playground;
 mod readme;
 mod registrar;
 mod request_attacks;
+mod request_forms;
 mod sql_store;
 mod state_store;
 mod support;

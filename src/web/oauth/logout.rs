@@ -41,6 +41,9 @@ pub async fn handle(
     let trace = context::trace(&parts);
     let mut params = context::query(&parts.uri);
     if parts.method == Method::POST {
+        if !body.is_empty() && !context::is_form(&parts.headers) {
+            return respond::error(ErrorCause::MalformedRequest, trace);
+        }
         params.extend(&body);
     }
     match respond(&web, &session, &parts, &params).await {
@@ -148,6 +151,9 @@ pub async fn confirmed(
     let trace = context::trace(&parts);
     if !context::is_same_origin(&parts.headers, &web.ports.settings.issuer.origin()) {
         return respond::error(ErrorCause::CrossSitePost, trace);
+    }
+    if !context::is_form(&parts.headers) {
+        return respond::error(ErrorCause::MalformedRequest, trace);
     }
     let params = Params::parse(&body);
     let id = params.get("interaction").unwrap_or_default();

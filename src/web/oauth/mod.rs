@@ -15,7 +15,7 @@ use axum::{
 
 use super::context;
 use crate::protocol::{
-    client_auth::{Credentials, rejected},
+    client_auth::Credentials,
     error::{ErrorCode, OAuthError},
     params::Params,
 };
@@ -48,9 +48,13 @@ fn has_query(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| !query.is_empty())
 }
 
-/// The credentials of a form post.
+/// The credentials of a form post. Two headers are two ways to authenticate (RFC 6749 §2.3).
 fn credentials(parts: &Parts, params: &Params) -> Result<Credentials, OAuthError> {
-    let header = context::single(&parts.headers, &header::AUTHORIZATION)
-        .map_err(|_| rejected("more than one Authorization header"))?;
+    let header = context::single(&parts.headers, &header::AUTHORIZATION).map_err(|_| {
+        OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "more than one Authorization header",
+        )
+    })?;
     Credentials::parse(header, params)
 }

@@ -34,11 +34,17 @@ async fn respond(
     parts: &Parts,
     body: &Bytes,
 ) -> Result<Option<Map<String, Value>>, Failure> {
-    let has_form = parts.method == Method::POST && context::is_form(&parts.headers);
-    let form = if has_form {
+    // A POST may leave the body out when the header has the token (OIDC Core §5.3.1).
+    let form = if parts.method != Method::POST || body.is_empty() {
+        Params::default()
+    } else if context::is_form(&parts.headers) {
         Params::parse(body)
     } else {
-        Params::default()
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the body must be application/x-www-form-urlencoded",
+        )
+        .into());
     };
     let header = context::single(&parts.headers, &header::AUTHORIZATION).map_err(|_| {
         OAuthError::new(

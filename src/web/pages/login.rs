@@ -129,6 +129,9 @@ pub(super) fn checked_form(
     if !context::is_same_origin(&parts.headers, &web.ports.settings.issuer.origin()) {
         return Err(ErrorCause::CrossSitePost);
     }
+    if !context::is_form(&parts.headers) {
+        return Err(ErrorCause::MalformedRequest);
+    }
     let params = Params::parse(body);
     let id = params
         .get("interaction")
