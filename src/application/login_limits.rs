@@ -56,8 +56,8 @@ struct Slot {
 }
 
 impl Slot {
-    fn of(ports: &Ports, parts: &[&str]) -> Self {
-        let name = format!("login\0{}", parts.join("\0"));
+    fn of(ports: &Ports, path: &[&str]) -> Self {
+        let name = format!("login\0{}", path.join("\0"));
         let window = ports.settings.login_limits.window.as_secs().max(1);
         let [a, b, c, d, ..] = *StateKey::new(Kind::Counter, &name).digest();
         let offset = u64::from(u32::from_be_bytes([a, b, c, d]));
