@@ -68,9 +68,9 @@ fn version_6(text: &str) -> Option<IpAddr> {
     address.parse().ok().map(IpAddr::V6)
 }
 
-/// Stands for a caller whose proxy wrote something unreadable: one of 65,536 networks of the range
-/// that nobody routes (discard-only, RFC 6666), by what was written. The same words have the same
-/// share, `unknown` one for all; a caller who makes them up can reach no share but these.
+/// Stands for a caller whose proxy wrote something unreadable: one of 65,536 networks in a range
+/// that no caller has an address of (RFC 6666 and its unassigned neighbors), by what was written. The
+/// same words have the same share, `unknown` one for all (docs/adr/0023).
 fn unreadable(entry: &[u8]) -> IpAddr {
     let digest = Sha256::digest(entry.trim_ascii());
     let bucket = match digest.first_chunk::<2>() {
