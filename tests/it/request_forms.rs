@@ -9,11 +9,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderValue, Method, Request, StatusCode, header},
 };
-use countersign::{
-    application::ports::{Audit as _, Page},
-    config::ServerConfig,
-    domain::event::EventKind,
-};
+use countersign::{application::ports::Page, config::ServerConfig, domain::event::EventKind};
 
 use super::support::app::{
     Browser, SECRET, TestApp, authorize_uri, basic, encode, hidden_fields, on_both, send,

@@ -1,5 +1,11 @@
 //! How many allocations an endpoint makes, of the whole process, against `bench/budgets.toml`. Unlike
 //! time this does not swing, so it fails where a change makes a request dearer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 #[path = "../../src/form.rs"]
 mod form;

@@ -238,14 +238,13 @@ impl<'a> Upkeep<'a> {
     fn trial(&self) -> io::Result<()> {
         let path = self.engine.directory().join(TRIAL);
         let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&[0; TRIAL_BYTES])?;
+            file.write_all(&vec![0; TRIAL_BYTES])?;
             file.sync_all()
         });
-        fs::remove_file(&path).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
-        written
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => written,
+        }
     }
 }
 
