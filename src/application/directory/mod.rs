@@ -2,7 +2,7 @@
 //! from the database once and believed only as long as the state store says that nothing changed.
 //!
 //! **How a copy stays true.** Every change of the directory is numbered in SQL by the transaction that
-//! makes it, and after the commit, before anybody is answered, the [`pulse`] takes another turn. A
+//! makes it, and after the commit, before anybody is answered, the pulse takes another turn. A
 //! request reads the pulse in the round trip that brings its own records, so it sees every change that
 //! was answered before it began, on whatever node. Copies can only be reached through the [`Sight`]
 //! that this reading yields. What changes without the state store at hand (the command line) is found
