@@ -47,10 +47,12 @@ fn run(directory: &Path, script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the README cannot say for a test: free ports, a password without a keyboard, and an end.
+/// What the README cannot say for a test: free ports, a password without a keyboard, and an end. In the
+/// background `timeout` would signal its whole group, so the server twice, and a second signal ends it
+/// at once.
 const SERVED: &str = r#"
 export COUNTERSIGN__SERVER__PORT=0 COUNTERSIGN__MANAGEMENT__PORT=0
-timeout 60 countersign serve --output json > ready.json 2> log & server=$!
+timeout --foreground 60 countersign serve --output json > ready.json 2> log & server=$!
 for _ in $(seq 300); do grep -q '"ready":true' ready.json && break; sleep 0.1; done
 grep '"ready":true' ready.json || { cat log >&2; exit 1; }
 countersign healthcheck --address "$(sed -E 's/.*"management":"([^"]*)".*/\1/' ready.json)"
