@@ -30,7 +30,8 @@ pub fn token<'a>(
     }
 }
 
-fn from_header(header: &[u8]) -> Result<&str, OAuthError> {
+/// The token of an `Authorization` header (§2.1).
+pub fn from_header(header: &[u8]) -> Result<&str, OAuthError> {
     let malformed = || OAuthError::new(ErrorCode::InvalidToken, "the access token is malformed");
     let header = std::str::from_utf8(header).map_err(|_| malformed())?;
     let (scheme, token) = header.split_once(' ').ok_or_else(malformed)?;

@@ -108,7 +108,8 @@ pub fn bearer_required() -> Response {
     response
 }
 
-fn log(failure: &Failure, oauth: &OAuthError) {
+/// Writes the cause of a failure into the log; the answer does not have it.
+pub(super) fn log(failure: &Failure, oauth: &OAuthError) {
     match failure {
         Failure::Refused(_) => {
             tracing::info!(error = %oauth, cause = oauth.cause.as_deref(), "request refused");

@@ -26,6 +26,10 @@ use tower_http::compression::CompressionLayer;
 pub use self::cors::Origins;
 use super::{
     answer,
+    api::{
+        self,
+        problem::{Kind, Problem},
+    },
     context::{self, PeerAddress, TraceId},
     pages::ErrorCause,
     respond,
@@ -204,18 +208,20 @@ fn too_big(request: &Request) -> Option<StatusCode> {
 enum Form {
     /// A page for people.
     Page,
-    /// JSON for programs.
+    /// JSON as the protocol's endpoints answer.
     Json,
+    /// Problem details (RFC 9457).
+    Problem,
 }
 
 impl Form {
     fn of(path: &str) -> Self {
         use crate::protocol::metadata::paths;
-        let is_for_programs = cors::is_open(path)
-            || cors::is_for_clients(path)
-            || path == paths::INTROSPECT
-            || path.starts_with("/api/");
-        if is_for_programs {
+        let is_for_programs =
+            cors::is_open(path) || cors::is_for_clients(path) || path == paths::INTROSPECT;
+        if api::is_api(path) {
+            Self::Problem
+        } else if is_for_programs {
             Self::Json
         } else {
             Self::Page
@@ -249,6 +255,7 @@ fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
     let mut response = match form {
         Form::Json => answer::error(&OAuthError::new(code, description)),
         Form::Page => respond::error(cause, trace),
+        Form::Problem => Problem::new(kind(status)).respond(trace),
     };
     *response.status_mut() = status;
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -256,6 +263,17 @@ fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     }
     response
+}
+
+fn kind(status: StatusCode) -> Kind {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => Kind::Unavailable,
+        StatusCode::BAD_REQUEST => Kind::InvalidRequest,
+        StatusCode::URI_TOO_LONG => Kind::UriTooLong,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Kind::HeadersTooLarge,
+        StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
+        _ => Kind::ServerError,
+    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

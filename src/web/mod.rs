@@ -1,6 +1,7 @@
 //! HTTP: routes, endpoints, pages.
 
 pub mod answer;
+pub mod api;
 pub mod assets;
 pub mod context;
 pub mod cookies;

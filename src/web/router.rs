@@ -13,7 +13,7 @@ use axum::{
 use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite};
 
 use super::{
-    Web, answer, assets, context,
+    Web, answer, api, assets, context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
     pages::{ErrorCause, IndexPage, LoggedOutPage, ServerMode, consent, login},
     respond,
@@ -63,6 +63,7 @@ pub fn router<S: SessionStore + Clone>(
         .method_not_allowed_fallback(wrong_method);
     pages
         .merge(endpoints)
+        .merge(api::router())
         .merge(assets::router())
         .fallback(any(not_found))
         .with_state(web)
@@ -101,6 +102,9 @@ async fn logged_out() -> Response {
 }
 
 async fn not_found(parts: Parts) -> Response {
+    if api::is_api(parts.uri.path()) {
+        return api::not_found(&parts);
+    }
     respond::error(ErrorCause::NotFound, context::trace(&parts))
 }
 

@@ -1,0 +1,67 @@
+//! The JSON interfaces for programs: strict readers and one form of error for all of them.
+//!
+//! An address below takes JSON through [`json::read`], proves its caller in its own way, and answers
+//! refusals as a [`problem::Problem`]. Cookies mean nothing here, so no other site can make a browser
+//! act (security.md 174).
+
+pub mod json;
+pub mod problem;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use serde::Serialize;
+
+use self::problem::{Kind, Problem};
+use super::{Web, answer, context};
+use crate::protocol::{bearer, params::Params};
+
+/// Every address below answers as an API does, also where there is nothing.
+pub const PREFIXES: [&str; 2] = ["/api/", "/access/"];
+
+/// Whether a path belongs to an interface for programs.
+pub fn is_api(path: &str) -> bool {
+    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// The routes of all JSON interfaces.
+pub fn router() -> Router<Arc<Web>> {
+    Router::new().method_not_allowed_fallback(wrong_method)
+}
+
+/// An answer that nobody may store.
+pub fn ok<T: Serialize>(body: &T) -> Response {
+    answer::json(StatusCode::OK, body)
+}
+
+/// The outcome of a handler: an answer, or a problem under the request's trace id.
+pub fn finish(parts: &Parts, outcome: Result<Response, Problem>) -> Response {
+    outcome.unwrap_or_else(|problem| problem.respond(context::trace(parts)))
+}
+
+/// The access token of a request: from the header and nowhere else (RFC 6750 §2.1).
+pub fn bearer_token(parts: &Parts) -> Result<&str, Problem> {
+    bearer::token(None, &Params::default(), &context::query(&parts.uri))
+        .map_err(|error| Problem::of(&error))?;
+    let header = context::single(&parts.headers, &header::AUTHORIZATION).map_err(|_| {
+        Problem::new(Kind::InvalidRequest).detail("more than one Authorization header")
+    })?;
+    let header = header.ok_or_else(|| {
+        let challenge = HeaderValue::from_static("Bearer realm=\"countersign\"");
+        Problem::new(Kind::Unauthenticated).challenge(challenge)
+    })?;
+    bearer::from_header(header).map_err(|error| Problem::of(&error))
+}
+
+/// What stands where there is no such address.
+pub fn not_found(parts: &Parts) -> Response {
+    Problem::new(Kind::NotFound).respond(context::trace(parts))
+}
+
+async fn wrong_method(parts: Parts) -> Response {
+    Problem::new(Kind::MethodNotAllowed).respond(context::trace(&parts))
+}
