@@ -13,9 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     application::{
-        Ports,
+        Ports, courier,
         directory::Directory,
-        ports::{Announcer, Clock, PasswordHasher, Rng, Store, StoreError, state::StateStore},
+        mail::PostOffice,
+        ports::{
+            Announcer, Clock, Mailbox, Mailer, PasswordHasher, Rng, Store, StoreError,
+            state::StateStore,
+        },
         queries::origins::ClientOrigins,
         settings::Settings,
         upkeep,
@@ -25,7 +29,8 @@ use crate::{
         clock::SystemClock,
         group_commit::GroupCommit,
         jose::{KeyError, KeyRing},
-        kek::{Kek, KekError},
+        kek::{Kek, KekError, Seal},
+        mail::{MemoryMailer, SmtpError, SmtpMailer, SmtpOptions},
         password::{Argon2Hasher, StartError},
         random::SystemRng,
         sql::{self, SqlOptions, SqlStore},
@@ -37,7 +42,7 @@ use crate::{
         guard::{self, Guard, Scheme},
         health,
         pages::{
-            ServerMode,
+            ServerMode, dev_mail,
             playground::{self, PlaygroundClient},
         },
         router,
@@ -64,6 +69,8 @@ pub struct AppOptions {
     pub settings: Settings,
     /// Whether this is a developer's machine.
     pub mode: ServerMode,
+    /// Who carries mail.
+    pub mail: MailOptions,
     /// How the playground is registered, where there is one.
     pub playground: Option<PlaygroundClient>,
 }
@@ -75,6 +82,17 @@ pub enum StateOptions {
     Embedded(PathBuf),
     /// In Redis, for any number of nodes.
     Redis(RedisOptions),
+}
+
+/// Who carries mail.
+#[derive(Clone, Debug)]
+pub enum MailOptions {
+    /// Nobody: what needs mail is not offered.
+    Off,
+    /// It stays in this process, for developers and tests.
+    Memory,
+    /// A mail server.
+    Smtp(SmtpOptions),
 }
 
 /// What differs between a test and the world.
@@ -128,6 +146,9 @@ pub enum BuildError {
     /// Passwords cannot be hashed.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] StartError),
+    /// Mail cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] SmtpError),
 }
 
 impl From<&Config> for AppOptions {
@@ -151,6 +172,11 @@ impl From<&Config> for AppOptions {
             mode: match config.mode {
                 Mode::Development => ServerMode::Development,
                 Mode::Production => ServerMode::Production,
+            },
+            mail: match (config.mail.smtp(), config.mode) {
+                (Some(smtp), _) => MailOptions::Smtp(smtp.clone()),
+                (None, Mode::Development) => MailOptions::Memory,
+                (None, Mode::Production) => MailOptions::Off,
             },
             playground: None,
         }
@@ -209,7 +235,9 @@ pub struct App {
     web: Arc<Web>,
     ring: Arc<KeyRing>,
     sessions: StateSessions,
-    playground: Option<Router<Arc<Web>>>,
+    /// What only a developer's machine shows.
+    development: Option<Router<Arc<Web>>>,
+    mailbox: Option<Arc<dyn Mailbox>>,
 }
 
 impl App {
@@ -252,6 +280,14 @@ impl App {
         let announcer: Weak<dyn Announcer> = Arc::<Directory>::downgrade(&directory);
         store.set_announcer(announcer);
         let ledger = Arc::new(GroupCommit::start(store.clone()));
+        let (mailer, mailbox) = open_mail(&options.mail)?;
+        let post = PostOffice {
+            sealer: Arc::new(Seal {
+                kek: kek.clone(),
+                rng: rng.clone(),
+            }),
+            mailer,
+        };
         let ports = Ports {
             store,
             state,
@@ -263,11 +299,16 @@ impl App {
             rng,
             refresh_key,
             device_key,
+            post,
             settings,
         };
         let playground = options.playground.clone();
+        let playground = playground.map(playground::router).transpose()?;
+        let dev_mail = mailbox.clone().map(dev_mail::router);
+        let development = [playground, dev_mail].into_iter().flatten();
         Ok(Self {
-            playground: playground.map(playground::router).transpose()?,
+            development: development.reduce(Router::merge),
+            mailbox,
             web: Arc::new(Web::new(ports, options.mode)?),
             ring,
             sessions,
@@ -279,7 +320,7 @@ impl App {
         router::router(
             self.web.clone(),
             self.sessions.clone(),
-            self.playground.clone(),
+            self.development.clone(),
         )
     }
 
@@ -326,19 +367,39 @@ impl App {
         &self.web.ports
     }
 
-    /// Whatever has to be done from time to time, until `stop`: keys rotate, expired grants go.
+    /// Whatever has to be done from time to time, until `stop`: keys rotate, expired grants go, mail leaves.
     pub async fn maintain(&self, stop: CancellationToken) {
         tokio::join!(
             self.ring.keep_fresh(stop.clone()),
             self.ports().directory.follow(stop.clone()),
-            upkeep::sweep(self.ports(), stop)
+            upkeep::sweep(self.ports(), stop.clone()),
+            courier::deliver(self.ports(), stop)
         );
+    }
+
+    /// What was sent, where mail stays on this machine.
+    pub fn mailbox(&self) -> Option<&Arc<dyn Mailbox>> {
+        self.mailbox.as_ref()
     }
 
     /// The signing keys, for the command line.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ring
     }
+}
+
+/// Who carries mail, and where it stays if it does not leave.
+type Carrier = (Option<Arc<dyn Mailer>>, Option<Arc<dyn Mailbox>>);
+
+fn open_mail(options: &MailOptions) -> Result<Carrier, SmtpError> {
+    Ok(match options {
+        MailOptions::Off => (None, None),
+        MailOptions::Memory => {
+            let memory = Arc::new(MemoryMailer::default());
+            (Some(memory.clone()), Some(memory))
+        }
+        MailOptions::Smtp(options) => (Some(Arc::new(SmtpMailer::new(options)?)), None),
+    })
 }
 
 fn open_kek(options: &AppOptions, rng: &dyn Rng) -> Result<Kek, KekError> {

@@ -6,6 +6,7 @@
 //! key, where it stands, what is the matter, how to mend it.
 
 mod keys;
+mod mail;
 mod reader;
 mod reference;
 mod source;
@@ -24,6 +25,7 @@ use secrecy::SecretString;
 
 use self::{keys::KEYS, reader::Reader, source::Found};
 pub use self::{
+    mail::MailConfig,
     reader::{ConfigError, Problem},
     reference::{Setting, reference, show, template},
     source::Sources,
@@ -62,6 +64,8 @@ pub struct Config {
     pub login_limits: LoginLimits,
     /// `[passwords]`
     pub passwords: PasswordConfig,
+    /// `[mail]`
+    pub mail: MailConfig,
     /// `[log]`
     pub log: LogConfig,
 }
@@ -197,6 +201,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let lifetimes = read_lifetimes(r);
     let login_limits = read_limits(r);
     let passwords = read_passwords(r);
+    let mail = mail::read(r, issuer.as_ref());
     let log = read_log(r);
     Some(Config {
         issuer: issuer?,
@@ -209,6 +214,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         lifetimes: lifetimes?,
         login_limits: login_limits?,
         passwords: passwords?,
+        mail: mail?,
         log: log?,
     })
 }

@@ -35,6 +35,7 @@ struct Metrics {
     tokens: Counters<1>,
     token_requests: Counters<2>,
     events: Counters<1>,
+    mails: Counters<1>,
     copies: Counters<2>,
     state: Latencies<2>,
     database: Latencies<2>,
@@ -63,6 +64,7 @@ impl Metrics {
             tokens: Family::default(),
             token_requests: Family::default(),
             events: Family::default(),
+            mails: Family::default(),
             copies: Family::default(),
             state: latencies(),
             database: latencies(),
@@ -99,6 +101,11 @@ impl Metrics {
             "events",
             "Events of the audit trail, by kind: logins, grants, replays, changes",
             self.events.clone(),
+        );
+        registry.register(
+            "mails",
+            "Attempts to send a mail, by result: sent, postponed, given up",
+            self.mails.clone(),
         );
         registry.register(
             "copies",
@@ -206,6 +213,11 @@ pub fn token_request<T, E>(grant: &'static str, result: &Result<T, E>) {
 /// An event of the audit trail happened.
 pub fn event(kind: &'static str) {
     METRICS.events.get_or_create(&[("kind", kind)]).inc();
+}
+
+/// An attempt to send a mail came to its end.
+pub fn mail(result: &'static str) {
+    METRICS.mails.get_or_create(&[("result", result)]).inc();
 }
 
 /// Where the record came from that a look-up found.

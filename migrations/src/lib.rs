@@ -22,6 +22,7 @@ mod m20261124_000016_directory_changes;
 mod m20261124_000017_revocations;
 mod m20261124_000018_user_security_version;
 mod m20261124_000026_user_login_epoch;
+mod m20261125_000030_outbox_letters;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000017_revocations::Migration),
             Box::new(m20261124_000018_user_security_version::Migration),
             Box::new(m20261124_000026_user_login_epoch::Migration),
+            Box::new(m20261125_000030_outbox_letters::Migration),
         ]
     }
 }

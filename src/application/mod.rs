@@ -3,10 +3,12 @@
 pub mod access;
 pub mod client_auth;
 pub mod commands;
+pub mod courier;
 pub mod directory;
 mod error;
 pub mod issue;
 mod login_limits;
+pub mod mail;
 pub mod ports;
 pub mod queries;
 pub mod registrar;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 pub use self::error::Failure;
 use self::{
     directory::Directory,
+    mail::PostOffice,
     ports::{Clock, Ledger, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
     settings::Settings,
 };
@@ -47,6 +50,8 @@ pub struct Ports {
     pub refresh_key: RefreshKey,
     /// The key that tells browsers that an account knows.
     pub device_key: DeviceKey,
+    /// Mail.
+    pub post: PostOffice,
     /// What the operator configured.
     pub settings: Settings,
 }

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         event::{AuditEvent, EventKind},
         id::{ClientId, GrantId, UserId},
+        time::Timestamp,
     },
     metrics,
 };
@@ -46,13 +47,8 @@ pub(super) fn event(
 ) -> AuditEvent {
     metrics::event(kind.as_str());
     let now = clock.now();
-    let mut random = [0_u8; 10];
-    rng.fill(&mut random);
-    let millis = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
     AuditEvent {
-        id: uuid::Builder::from_unix_timestamp_millis(millis, &random)
-            .into_uuid()
-            .to_string(),
+        id: ordered_id(rng, now),
         at: now,
         kind,
         user: about.user,
@@ -62,6 +58,16 @@ pub(super) fn event(
         trace: origin.trace.clone(),
         detail: about.detail.unwrap_or_else(|| json!({})),
     }
+}
+
+/// A fresh identifier in the order of time (UUID version 7).
+pub(super) fn ordered_id(rng: &dyn Rng, now: Timestamp) -> String {
+    let mut random = [0_u8; 10];
+    rng.fill(&mut random);
+    let millis = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random)
+        .into_uuid()
+        .to_string()
 }
 
 impl Ports {

@@ -13,7 +13,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{CliError, Global};
-use crate::{config, protocol::issuer::Issuer};
+use crate::{cli::serve::NEEDS_MAIL, config, protocol::issuer::Issuer};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigVerb {
@@ -109,10 +109,21 @@ fn validate(global: &Global) -> Result<(), CliError> {
     if !problems.is_empty() {
         return Err(config::ConfigError { problems }.into());
     }
-    let json = json!({ "valid": true, "issuer": config.issuer.as_str(), "file": sources.file() });
+    let is_mail_off = config.mail.smtp().is_none();
+    let json = json!({
+        "valid": true,
+        "issuer": config.issuer.as_str(),
+        "file": sources.file(),
+        "off_without_mail": is_mail_off.then_some(NEEDS_MAIL),
+    });
     let text = match sources.file() {
         Some(file) => format!("{} and the environment are valid", file.display()),
         None => "the environment is valid; there is no configuration file".to_owned(),
+    };
+    let text = if is_mail_off {
+        format!("{text}\nmail.host is not set: no mail is sent. Off: {NEEDS_MAIL}")
+    } else {
+        text
     };
     global.output().print(&json, text)
 }

@@ -21,7 +21,10 @@ use crate::{
     config::{Config, LogConfig, LogFormat, Mode, Sources, StateConfig},
     protocol::{issuer::Issuer, metadata::paths},
     telemetry,
-    web::pages::playground::{self, PlaygroundClient},
+    web::pages::{
+        dev_mail,
+        playground::{self, PlaygroundClient},
+    },
 };
 
 /// Run a provider with demo data on this machine
@@ -124,10 +127,12 @@ fn announce(
 ) -> Result<(), CliError> {
     let discovery = issuer.url(paths::OPENID_CONFIGURATION);
     let playground = issuer.url(playground::PATH);
+    let mail = issuer.url(dev_mail::PATH);
     let json = json!({
         "issuer": issuer.as_str(),
         "discovery": discovery,
         "playground": playground,
+        "mail": mail,
         "config": left,
         "user": { "username": seed::USERNAME, "password": credentials.password },
         "clients": {
@@ -147,6 +152,7 @@ fn announce(
   Issuer      {issuer}
   Discovery   {discovery}
   Playground  {playground}
+  Mail        {mail}
 
   User        {}
   Password    {}

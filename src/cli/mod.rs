@@ -8,6 +8,7 @@ mod dev;
 mod healthcheck;
 mod keys;
 mod migrate;
+mod outbox;
 mod output;
 mod registrar;
 mod resource;
@@ -98,6 +99,9 @@ enum Verb {
     /// Register the APIs that tokens are for
     #[command(subcommand)]
     Resource(resource::ResourceVerb),
+    /// See what mail waits, and try again what was given up
+    #[command(subcommand)]
+    Outbox(outbox::OutboxVerb),
     /// List, rotate and import signing keys
     #[command(subcommand)]
     Keys(keys::KeysVerb),
@@ -152,7 +156,7 @@ fn misread(error: &clap::Error) -> ExitCode {
 async fn run(cli: Cli) -> Result<(), CliError> {
     let global = &cli.global;
     match cli.verb {
-        Verb::Dev(dev) => dev.run(global).await,
+        Verb::Dev(dev) => Box::pin(dev.run(global)).await,
         Verb::Serve(serve) => serve.run(global).await,
         Verb::Migrate(verb) => migrate::run(global, verb).await,
         Verb::Config(verb) => config::run(global, verb),
@@ -160,6 +164,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Role(verb) => role::run(global, verb).await,
         Verb::Client(verb) => client::run(global, verb).await,
         Verb::Resource(verb) => resource::run(global, verb).await,
+        Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),

@@ -180,6 +180,7 @@ impl From<BuildError> for CliError {
             BuildError::KeyEncryptionKey(_)
             | BuildError::Keys(_)
             | BuildError::Metadata(_)
+            | BuildError::Mail(_)
             | BuildError::Passwords(_)
             | BuildError::Playground(_) => Self::failed(message),
         }

@@ -49,8 +49,15 @@ impl Serve {
     }
 }
 
+/// What is off without mail.
+pub(super) const NEEDS_MAIL: &str = "notices of new devices, changed passwords and replayed tokens; \
+     password reset, verification of addresses and invitations by mail";
+
 /// What is allowed and yet most probably a mistake.
 fn warn_about(config: &Config) {
+    if config.mail.smtp().is_none() {
+        tracing::warn!(off = NEEDS_MAIL, "mail.host is not set: no mail is sent");
+    }
     let server = &config.server;
     let behind_proxy = config.issuer.is_https() && server.tls.is_none();
     if behind_proxy && server.trusted_proxies.is_empty() && !server.listen.ip().is_loopback() {

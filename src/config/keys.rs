@@ -68,6 +68,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("limits", "How often a login may be tried."),
     ("passwords", "Password hashing with argon2id."),
+    (
+        "mail",
+        "Mail to users. Without `host` none is sent: notices of new devices, changed passwords and \
+         replayed tokens, password reset, verification of addresses and invitations by mail are off.",
+    ),
     ("log", "The log, on standard error."),
 ];
 
@@ -159,6 +164,17 @@ keys! {
     "passwords.workers": Integer, "Hashes computed at the same time; the number of processor cores where absent.";
     "passwords.queue": Integer = "128", "Requests that may wait for a worker; further ones get 503.";
     "passwords.deadline": Duration = "\"2s\"", "How long a request waits before 503.";
+
+    "mail.host": Text, "The SMTP server, by the name that its certificate is for.";
+    "mail.port": Integer, "Its port; where absent 587 with `starttls`, 465 with `tls`, 25 without either.";
+    "mail.security": Text = "\"starttls\"",
+        "`starttls` (nothing is said before TLS), `tls` (from the first byte), `plain` (to this machine only) or `insecure` (unencrypted to anywhere; inside a network that you trust).";
+    "mail.username": Text, "The user, if the server asks for one.";
+    "mail.password": Secret, "The password of `mail.username`.";
+    "mail.from": Text, "Who mails are from: `Example <no-reply@example.com>` or an address alone. Needed with `mail.host`.";
+    "mail.ca_file": Path,
+        "Certificates (PEM) that the server's must descend from, instead of the public authorities.";
+    "mail.timeout": Duration = "\"30s\"", "How long sending one mail may take; 2m at most.";
 
     "log.format": Text = "\"json\"", "`json` or `compact`.";
     "log.filter": Text = "\"warn,countersign=info\"", "What is logged: levels by module, such as `info,countersign=debug`.";

@@ -121,7 +121,7 @@ impl Reader {
         Value::serialize(table.get("value")?).ok()
     }
 
-    fn optional_text(&mut self, path: &str) -> Option<String> {
+    pub(super) fn optional_text(&mut self, path: &str) -> Option<String> {
         if let Value::String(_, text) = self.value(path)? {
             return Some(text).filter(|text| !text.is_empty());
         }

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::infrastructure::mail::SmtpSecurity;
 
 const LEAST: &str = "issuer = \"https://login.example.com\"\n";
 
@@ -213,4 +214,80 @@ fn the_reference_page_is_up_to_date() {
         page == reference(),
         "write it anew: cargo run -- config reference > docs/configuration.md"
     );
+}
+
+const MAIL: &str =
+    "[mail]\nhost = \"mail.example.com\"\nfrom = \"Example <no-reply@example.com>\"\n";
+
+#[test]
+fn mail_is_off_until_a_server_is_named() {
+    assert!(load(LEAST).unwrap().mail.smtp().is_none());
+    let mail = load(&with(MAIL)).unwrap().mail.smtp().unwrap().clone();
+    assert_eq!(mail.security, SmtpSecurity::StartTls);
+    assert_eq!(mail.own_name, "login.example.com");
+}
+
+#[test]
+fn a_mail_password_may_stand_in_a_file_and_is_never_sent_in_the_clear() {
+    let credentials = "username = \"u\"\npassword = \"canary\"\n";
+    let text = with(&format!("{MAIL}{credentials}"));
+    assert!(
+        load(&text)
+            .unwrap()
+            .mail
+            .smtp()
+            .unwrap()
+            .clone()
+            .credentials
+            .is_some()
+    );
+    let found = problems(&format!("{text}security = \"insecure\"\n"));
+    assert!(
+        found[0].contains("mail.password") && found[0].contains("unencrypted"),
+        "{found:?}"
+    );
+    assert!(!found[0].contains("canary"));
+}
+
+#[test]
+fn unencrypted_mail_goes_to_this_machine_only_unless_the_operator_insists() {
+    let plain = |host: &str, word: &str| {
+        with(&format!(
+            "[mail]\nhost = \"{host}\"\nfrom = \"a@b.example\"\nsecurity = \"{word}\"\n"
+        ))
+    };
+    for host in ["localhost", "127.0.0.1", "::1"] {
+        assert!(
+            load(&plain(host, "plain")).unwrap().mail.smtp().is_some(),
+            "{host}"
+        );
+    }
+    let found = problems(&plain("mail.example.com", "plain"));
+    assert!(found[0].starts_with("mail.security"), "{found:?}");
+    assert!(
+        load(&plain("mail.example.com", "insecure"))
+            .unwrap()
+            .mail
+            .smtp()
+            .is_some()
+    );
+}
+
+#[test]
+fn half_a_mail_configuration_is_refused() {
+    for (text, key) in [
+        ("[mail]\nhost = \"m.example\"\n", "mail.from"),
+        ("[mail]\nfrom = \"a@b.example\"\n", "mail.host"),
+        (
+            "[mail]\nhost = \"m.example\"\nfrom = \"a@b.example\"\nusername = \"u\"\n",
+            "mail.password",
+        ),
+        (
+            "[mail]\nhost = \"m.example\"\nfrom = \"a@b.example\\nBcc: c@d.example\"\n",
+            "mail.from",
+        ),
+    ] {
+        let found = problems(&with(text));
+        assert!(found[0].starts_with(key), "{found:?}");
+    }
 }

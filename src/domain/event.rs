@@ -108,6 +108,40 @@ event_kinds! {
     RoleChanged = "role.changed",
     /// A signing key was made or imported.
     KeyCreated = "key.created",
+    /// An operator let messages that were given up be tried again.
+    OutboxRetried = "outbox.retried",
+}
+
+/// What becomes of a message after the commit that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutboxKind {
+    /// It is sent as mail.
+    Mail,
+    /// The handlers of an event run.
+    Event,
+}
+
+impl OutboxKind {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Event => "event",
+        }
+    }
+}
+
+impl std::str::FromStr for OutboxKind {
+    type Err = super::client::UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "mail" => Ok(Self::Mail),
+            "event" => Ok(Self::Event),
+            _ => Err(super::client::UnknownName),
+        }
+    }
 }
 
 /// A message to be delivered after the commit that wrote it.
@@ -115,12 +149,32 @@ event_kinds! {
 pub struct OutboxMessage {
     /// Unique, ordered by time (UUID version 7).
     pub id: String,
-    /// What kind of delivery: `mail`, later `webhook`.
-    pub kind: String,
-    /// What to deliver.
+    /// What kind of delivery.
+    pub kind: OutboxKind,
+    /// What to deliver. Secrets in it are sealed.
     pub payload: Value,
     /// Earliest next attempt.
     pub due_at: Timestamp,
     /// Attempts so far.
     pub attempts: u32,
+}
+
+impl OutboxMessage {
+    /// When it was written, which its identifier tells.
+    pub fn written_at(&self) -> Option<Timestamp> {
+        let id = uuid::Uuid::parse_str(&self.id).ok()?;
+        let (seconds, _) = id.get_timestamp()?.to_unix();
+        i64::try_from(seconds).ok().map(Timestamp)
+    }
+}
+
+/// A message with what became of it so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The message.
+    pub message: OutboxMessage,
+    /// When it was given up.
+    pub dead_at: Option<Timestamp>,
+    /// Why the latest attempt failed.
+    pub error: Option<String>,
 }

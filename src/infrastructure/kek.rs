@@ -9,6 +9,7 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chacha20poly1305::{
@@ -19,7 +20,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::application::ports::Rng;
+pub use crate::application::ports::{Place, Unopened};
+use crate::application::ports::{Rng, Sealer};
 
 /// Bytes of the key.
 const KEY: usize = 32;
@@ -32,17 +34,6 @@ const FILE: &str = "kek";
 
 /// The key-encryption key.
 pub struct Kek(Zeroizing<[u8; KEY]>);
-
-/// Where a sealed value lives. A value that was moved elsewhere does not open.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The table.
-    pub table: &'a str,
-    /// The column.
-    pub column: &'a str,
-    /// The primary key of the row.
-    pub row: &'a str,
-}
 
 /// Why there is no key-encryption key.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +49,23 @@ pub enum KekError {
     Io(PathBuf, #[source] io::Error),
 }
 
-/// What does not open: changed, moved, or sealed under another key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sealed value does not open")]
-pub struct Unopened;
+/// Seals for the use cases.
+pub struct Seal {
+    /// The key.
+    pub kek: Arc<Kek>,
+    /// Nonces.
+    pub rng: Arc<dyn Rng>,
+}
+
+impl Sealer for Seal {
+    fn seal(&self, place: &Place<'_>, secret: &[u8]) -> Vec<u8> {
+        self.kek.seal(&*self.rng, place, secret)
+    }
+
+    fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        self.kek.open(place, sealed)
+    }
+}
 
 impl Kek {
     /// Reads the key from a file that the operator provides.

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod group_commit;
 pub mod jose;
 pub mod kek;
+pub mod mail;
 pub mod password;
 pub mod random;
 pub mod sql;

@@ -80,6 +80,11 @@ impl Issuer {
         self.url.origin().ascii_serialization()
     }
 
+    /// The host, without a port.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
     /// The port, that of the scheme where none is written.
     pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or_default()

@@ -24,13 +24,13 @@ use crate::protocol::{
 };
 
 /// The public routes, without the guard around them. Only a server in development mode mounts the
-/// playground's.
+/// playground and the mail that was sent.
 pub fn router<S: SessionStore + Clone>(
     web: Arc<Web>,
     sessions: S,
-    playground: Option<Router<Arc<Web>>>,
+    development: Option<Router<Arc<Web>>>,
 ) -> Router {
-    let playground = playground.filter(|_| web.mode == ServerMode::Development);
+    let development = development.filter(|_| web.mode == ServerMode::Development);
     let authorize_resume = format!("{}/resume", paths::AUTHORIZE);
     let logout_confirm = format!("{}/confirm", paths::LOGOUT);
     let pages = Router::new()
@@ -46,7 +46,7 @@ pub fn router<S: SessionStore + Clone>(
         .layer(session_layer(&web, sessions))
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
-        .merge(playground.unwrap_or_default())
+        .merge(development.unwrap_or_default())
         .layer(middleware::from_fn_with_state(web.clone(), unambiguous))
         .method_not_allowed_fallback(wrong_method_page);
     let endpoints = Router::new()

@@ -78,6 +78,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("num_bigint", &["infrastructure/jose"]),
     ("sea_orm", &["infrastructure/sql"]),
     ("fjall", &["infrastructure/state"]),
+    ("lettre", &["infrastructure/mail"]),
     (
         "oxide_auth",
         &["protocol/code_grant.rs", "protocol/pkce.rs"],

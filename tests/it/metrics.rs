@@ -13,6 +13,7 @@ fn shown() -> String {
     metrics::token("jwt");
     metrics::token_request("refresh_token", &good);
     metrics::event("login.succeeded");
+    metrics::mail("sent");
     metrics::copy("client", Lookup::Hit);
     metrics::password(&good);
     metrics::render().unwrap()

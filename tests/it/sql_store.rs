@@ -71,6 +71,8 @@ macro_rules! suite {
             events::the_oldest_messages_are_claimed_first,
             events::no_message_is_claimed_twice,
             events::a_delivered_message_is_gone,
+            events::a_message_that_was_given_up_is_seen_and_revived,
+            events::a_claim_that_was_taken_over_can_no_longer_put_a_message_off,
             units::a_dropped_unit_of_work_leaves_nothing,
             units::a_reader_sees_what_is_committed_and_nothing_else,
             units::a_unit_of_work_sees_its_own_changes,

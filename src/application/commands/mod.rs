@@ -13,5 +13,6 @@ pub mod log_out;
 pub mod register_client;
 pub mod register_resource;
 pub mod register_user;
+pub mod retry_outbox;
 pub mod revoke_token;
 pub mod withdraw_consent;

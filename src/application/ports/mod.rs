@@ -3,14 +3,17 @@
 mod changes;
 mod keys;
 mod ledger;
+mod mail;
+mod outbox;
 mod repositories;
+mod seal;
 pub mod state;
 
 use std::{error::Error, fmt, sync::Weak};
 
 use async_trait::async_trait;
 
-pub use self::{changes::*, keys::*, ledger::*, repositories::*};
+pub use self::{changes::*, keys::*, ledger::*, mail::*, outbox::*, repositories::*, seal::*};
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
 /// Why the SQL store could not do what was asked.
@@ -52,7 +55,18 @@ pub trait Announcer: Send + Sync {
 
 /// All repositories, reading.
 pub trait Reader:
-    Users + Roles + Clients + Consents + Grants + Keys + Audit + Changes + Revocations + Send + Sync
+    Users
+    + Roles
+    + Clients
+    + Consents
+    + Grants
+    + Keys
+    + Audit
+    + Outbox
+    + Changes
+    + Revocations
+    + Send
+    + Sync
 {
 }
 
@@ -64,6 +78,7 @@ impl<
         + Grants
         + Keys
         + Audit
+        + Outbox
         + Changes
         + Revocations
         + Send

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::domain::{
     client::Client,
     consent::Consent,
-    event::{AuditEvent, OutboxMessage},
+    event::AuditEvent,
     grant::{Grant, GrantRecord},
     id::{ClientId, GrantId, GroupId, RoleId, SessionId, UserId},
     resource::ResourceServer,
@@ -221,23 +221,4 @@ pub trait AuditMut {
 
     /// Appends several in one statement.
     async fn record_all(&self, events: &[AuditEvent]) -> Result<(), StoreError>;
-}
-
-/// Messages to deliver after the commit.
-#[async_trait]
-pub trait OutboxMut {
-    /// Appends a message.
-    async fn enqueue(&self, message: &OutboxMessage) -> Result<(), StoreError>;
-
-    /// At most `limit` messages that are due, pushed back to `retry_at` so that no other node takes
-    /// them meanwhile, with one more attempt counted.
-    async fn claim_due(
-        &self,
-        now: Timestamp,
-        retry_at: Timestamp,
-        limit: u64,
-    ) -> Result<Vec<OutboxMessage>, StoreError>;
-
-    /// Removes a delivered message.
-    async fn delivered(&self, id: &str) -> Result<(), StoreError>;
 }

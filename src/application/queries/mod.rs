@@ -3,4 +3,5 @@
 pub mod introspect;
 pub mod login;
 pub mod origins;
+pub mod outbox;
 pub mod userinfo;

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     config::{Config, KeyConfig, Problem, StateConfig},
-    infrastructure::{kek::Kek, sql},
+    infrastructure::{kek::Kek, mail::SmtpMailer, sql},
     web::server::TlsFiles,
 };
 
@@ -26,6 +26,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
         database.and_then(|file| writable("database.url", &file)),
         state(&config.state),
         keys(&config.keys),
+        mail(config),
     ]
     .into_iter()
     .flatten()
@@ -90,6 +91,17 @@ fn keys(keys: &KeyConfig) -> Option<Problem> {
         name,
         what,
         "32 bytes that only the server's user can read",
+    ))
+}
+
+fn mail(config: &Config) -> Option<Problem> {
+    let error = SmtpMailer::new(config.mail.smtp()?).err()?;
+    let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})"));
+    let what = format!("cannot be used: {error}{}", cause.unwrap_or_default());
+    Some(problem(
+        "mail.ca_file",
+        what,
+        "name a PEM file of certificates",
     ))
 }
 

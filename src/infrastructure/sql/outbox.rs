@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    DatabaseTransaction, EntityTrait as _, ExprTrait as _, IntoSimpleExpr as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Set,
+    ConnectionTrait, DatabaseTransaction, EntityTrait as _, ExprTrait as _, IntoSimpleExpr as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, UpdateMany,
     sea_query::{LockBehavior, LockType},
 };
 
@@ -11,24 +11,56 @@ use super::{
     Sql,
     entities::outbox::{self, COLUMN, Column},
     error::corrupt,
-    row_limit, storable,
+    page_start, row_limit, storable,
 };
 use crate::{
-    application::ports::{OutboxMut, StoreError},
-    domain::{event::OutboxMessage, time::Timestamp},
+    application::ports::{Outbox, OutboxFilter, OutboxMut, Page, StoreError},
+    domain::{
+        event::{OutboxKind, OutboxMessage, OutboxRow},
+        time::Timestamp,
+    },
 };
+
+/// When what was given up is due: never, so that claims need not look at it.
+const NEVER: i64 = i64::MAX;
+/// Characters of an error that are kept.
+const ERROR: usize = 500;
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> Outbox for Sql<C> {
+    async fn outbox(
+        &self,
+        filter: OutboxFilter,
+        page: &Page,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let mut query = outbox::Entity::find().order_by_asc(COLUMN.id);
+        if let Some(after) = page_start(page.after.as_deref()) {
+            query = query.filter(COLUMN.id.gt(after));
+        }
+        match filter {
+            OutboxFilter::All => {}
+            OutboxFilter::Dead => query = query.filter(COLUMN.due_at.eq(NEVER)),
+        }
+        let rows = query.limit(row_limit(page.limit)).all(&self.connection);
+        self.checked(rows.await)?.into_iter().map(to_row).collect()
+    }
+
+    async fn has_due(&self, kind: OutboxKind, now: Timestamp) -> Result<bool, StoreError> {
+        let due = outbox::Entity::find()
+            .filter(COLUMN.kind.eq(kind.as_str()))
+            .filter(COLUMN.due_at.lte(now.0))
+            .order_by_asc(COLUMN.due_at)
+            .limit(1)
+            .all(&self.connection);
+        Ok(!self.checked(due.await)?.is_empty())
+    }
+}
 
 #[async_trait]
 impl OutboxMut for Sql<DatabaseTransaction> {
     async fn enqueue(&self, message: &OutboxMessage) -> Result<(), StoreError> {
-        let row = outbox::ActiveModel {
-            id: Set(message.id.clone()),
-            kind: Set(message.kind.clone()),
-            payload: Set(message.payload.to_string()),
-            due_at: Set(message.due_at.0),
-            attempts: Set(message.attempts.into()),
-        };
-        let added = outbox::Entity::insert(row).exec_without_returning(&self.connection);
+        let added =
+            outbox::Entity::insert(to_model(message)).exec_without_returning(&self.connection);
         self.checked(added.await).map(drop)
     }
 
@@ -37,11 +69,13 @@ impl OutboxMut for Sql<DatabaseTransaction> {
     /// one writer and needs no lock.
     async fn claim_due(
         &self,
+        kind: OutboxKind,
         now: Timestamp,
         retry_at: Timestamp,
         limit: u64,
     ) -> Result<Vec<OutboxMessage>, StoreError> {
         let due = outbox::Entity::find()
+            .filter(COLUMN.kind.eq(kind.as_str()))
             .filter(COLUMN.due_at.lte(now.0))
             .order_by_asc(COLUMN.due_at)
             .order_by_asc(COLUMN.id)
@@ -69,15 +103,94 @@ impl OutboxMut for Sql<DatabaseTransaction> {
         let removed = outbox::Entity::delete_by_id(id).exec(&self.connection);
         self.checked(removed.await).map(drop)
     }
+
+    async fn postpone(
+        &self,
+        claimed: &OutboxMessage,
+        due_at: Timestamp,
+        error: &str,
+    ) -> Result<bool, StoreError> {
+        let update = of_claim(claimed, error).col_expr(Column::DueAt, due_at.0.into());
+        self.updated(update).await
+    }
+
+    async fn bury(
+        &self,
+        claimed: &OutboxMessage,
+        now: Timestamp,
+        error: &str,
+    ) -> Result<bool, StoreError> {
+        let update = of_claim(claimed, error)
+            .col_expr(Column::DueAt, NEVER.into())
+            .col_expr(Column::DeadAt, now.0.into());
+        self.updated(update).await
+    }
+
+    async fn revive(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(id) = storable(id) else {
+            return Ok(false);
+        };
+        let update = outbox::Entity::update_many()
+            .col_expr(Column::DueAt, now.0.into())
+            .col_expr(Column::DeadAt, Option::<i64>::None.into())
+            .col_expr(Column::Attempts, 0_i64.into())
+            .filter(COLUMN.id.eq(id))
+            .filter(COLUMN.due_at.eq(NEVER));
+        self.updated(update).await
+    }
+}
+
+impl Sql<DatabaseTransaction> {
+    async fn updated(&self, update: UpdateMany<outbox::Entity>) -> Result<bool, StoreError> {
+        let updated = update.exec(&self.connection).await;
+        Ok(self.checked(updated)?.rows_affected > 0)
+    }
+}
+
+/// A change of this message while the claim holds: a later claim has counted another attempt.
+fn of_claim(claimed: &OutboxMessage, error: &str) -> UpdateMany<outbox::Entity> {
+    let error: String = error
+        .replace('\0', "\u{fffd}")
+        .chars()
+        .take(ERROR)
+        .collect();
+    outbox::Entity::update_many()
+        .col_expr(Column::Error, error.into())
+        .filter(COLUMN.id.eq(claimed.id.as_str()))
+        .filter(COLUMN.attempts.eq(i64::from(claimed.attempts)))
+}
+
+/// The row of a new message.
+pub(super) fn to_model(message: &OutboxMessage) -> outbox::ActiveModel {
+    outbox::ActiveModel {
+        id: Set(message.id.clone()),
+        kind: Set(message.kind.as_str().to_owned()),
+        payload: Set(message.payload.to_string()),
+        due_at: Set(message.due_at.0),
+        attempts: Set(message.attempts.into()),
+        dead_at: Set(None),
+        error: Set(None),
+    }
+}
+
+fn to_row(row: outbox::Model) -> Result<OutboxRow, StoreError> {
+    let unreadable = || corrupt("outbox message", &row.id);
+    Ok(OutboxRow {
+        dead_at: row.dead_at.map(Timestamp),
+        message: OutboxMessage {
+            kind: row.kind.parse().map_err(|_| unreadable())?,
+            payload: serde_json::from_str(&row.payload).map_err(|_| unreadable())?,
+            attempts: u32::try_from(row.attempts).map_err(|_| unreadable())?,
+            due_at: Timestamp(row.due_at),
+            id: row.id,
+        },
+        error: row.error,
+    })
 }
 
 fn to_claimed(row: outbox::Model, retry_at: Timestamp) -> Result<OutboxMessage, StoreError> {
-    let unreadable = || corrupt("outbox message", &row.id);
-    Ok(OutboxMessage {
-        payload: serde_json::from_str(&row.payload).map_err(|_| unreadable())?,
-        attempts: u32::try_from(row.attempts.saturating_add(1)).map_err(|_| unreadable())?,
-        id: row.id,
-        kind: row.kind,
-        due_at: retry_at,
-    })
+    let mut message = to_row(row)?.message;
+    message.attempts = message.attempts.saturating_add(1);
+    message.due_at = retry_at;
+    Ok(message)
 }

@@ -5,6 +5,7 @@
 
 mod client;
 pub mod consent;
+pub mod dev_mail;
 mod error;
 mod links;
 pub mod login;

@@ -3,9 +3,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use countersign::{
-    application::ports::Store as _,
+    application::ports::{OutboxFilter, Store as _},
     domain::{
-        event::{AuditEvent, EventKind, OutboxMessage},
+        event::{AuditEvent, EventKind, OutboxKind, OutboxMessage},
         id::{ClientId, GrantId},
     },
 };
@@ -32,7 +32,7 @@ fn event(id: &str) -> AuditEvent {
 fn message(id: &str, due: i64) -> OutboxMessage {
     OutboxMessage {
         id: id.to_owned(),
-        kind: "mail".to_owned(),
+        kind: OutboxKind::Mail,
         payload: json!({"to": "grace@example.com"}),
         due_at: later(due),
         attempts: 0,
@@ -88,7 +88,7 @@ pub(super) async fn what_is_due_is_claimed_and_counted(database: &TestDatabase) 
     });
     let claim = async |at: i64, retry: i64| {
         commit!(store, |unit| unit
-            .claim_due(later(at), later(retry), 10)
+            .claim_due(OutboxKind::Mail, later(at), later(retry), 10)
             .await
             .unwrap())
     };
@@ -115,7 +115,7 @@ pub(super) async fn the_oldest_messages_are_claimed_first(database: &TestDatabas
         }
     });
     let claimed = commit!(store, |unit| unit
-        .claim_due(NOW, later(60), 2)
+        .claim_due(OutboxKind::Mail, NOW, later(60), 2)
         .await
         .unwrap());
     let ids: Vec<&str> = claimed.iter().map(|message| message.id.as_str()).collect();
@@ -135,7 +135,7 @@ pub(super) async fn no_message_is_claimed_twice(database: &TestDatabase) {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             commit!(*store, |unit| unit
-                .claim_due(NOW, later(60), 7)
+                .claim_due(OutboxKind::Mail, NOW, later(60), 7)
                 .await
                 .unwrap())
         });
@@ -147,7 +147,7 @@ pub(super) async fn no_message_is_claimed_twice(database: &TestDatabase) {
     assert_eq!(total, distinct.len());
     // A claim that skipped what another was about to take may have come away with less.
     let rest = commit!(store, |unit| unit
-        .claim_due(NOW, later(60), 60)
+        .claim_due(OutboxKind::Mail, NOW, later(60), 60)
         .await
         .unwrap());
     assert_eq!(total + rest.len(), 60);
@@ -161,9 +161,90 @@ pub(super) async fn a_delivered_message_is_gone(database: &TestDatabase) {
         unit.delivered("a").await.unwrap();
     });
     let claimed = commit!(store, |unit| unit
-        .claim_due(NOW, later(60), 10)
+        .claim_due(OutboxKind::Mail, NOW, later(60), 10)
         .await
         .unwrap());
     let ids: Vec<&str> = claimed.iter().map(|message| message.id.as_str()).collect();
     assert_eq!(ids, ["b"]);
+}
+
+pub(super) async fn a_message_that_was_given_up_is_seen_and_revived(database: &TestDatabase) {
+    let store = database.store().await;
+    commit!(store, |unit| unit.enqueue(&message("a", 0)).await.unwrap());
+    let claim = async |at: i64| {
+        commit!(store, |unit| unit
+            .claim_due(OutboxKind::Mail, later(at), later(at + 60), 10)
+            .await
+            .unwrap())
+    };
+    let claimed = claim(0).await.remove(0);
+    assert!(commit!(store, |unit| unit
+        .bury(&claimed, later(1), "no such\0user")
+        .await
+        .unwrap()));
+    assert_eq!(claim(1_000_000).await, []);
+    assert!(commit!(store, |unit| !unit
+        .has_due(OutboxKind::Mail, later(1_000_000))
+        .await
+        .unwrap()));
+    let dead = store
+        .reader()
+        .outbox(OutboxFilter::Dead, &page(None, 10))
+        .await
+        .unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].dead_at, Some(later(1)));
+    assert_eq!(dead[0].error.as_deref(), Some("no such\u{fffd}user"));
+    assert!(commit!(store, |unit| unit
+        .revive("a", later(2))
+        .await
+        .unwrap()));
+    assert!(!commit!(store, |unit| unit
+        .revive("a", later(2))
+        .await
+        .unwrap()));
+    let again = claim(2).await;
+    assert_eq!((again.len(), again[0].attempts), (1, 1));
+    let dead = store
+        .reader()
+        .outbox(OutboxFilter::Dead, &page(None, 10))
+        .await
+        .unwrap();
+    assert_eq!(dead, []);
+}
+
+pub(super) async fn a_claim_that_was_taken_over_can_no_longer_put_a_message_off(
+    database: &TestDatabase,
+) {
+    let store = database.store().await;
+    commit!(store, |unit| unit.enqueue(&message("a", 0)).await.unwrap());
+    let claim = async |at: i64| {
+        commit!(store, |unit| unit
+            .claim_due(OutboxKind::Mail, later(at), later(at + 60), 10)
+            .await
+            .unwrap())
+        .remove(0)
+    };
+    let (slow, quick) = (claim(0).await, claim(60).await);
+    assert!(!commit!(store, |unit| unit
+        .postpone(&slow, later(0), "late")
+        .await
+        .unwrap()));
+    assert!(!commit!(store, |unit| unit
+        .bury(&slow, later(0), "late")
+        .await
+        .unwrap()));
+    assert!(commit!(store, |unit| unit
+        .postpone(&quick, later(500), "why")
+        .await
+        .unwrap()));
+    let rows = store
+        .reader()
+        .outbox(OutboxFilter::All, &page(None, 10))
+        .await
+        .unwrap();
+    assert_eq!(
+        (rows[0].message.due_at, rows[0].message.attempts),
+        (later(500), 2)
+    );
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use countersign::{
-    application::ports::{Reader, Store as _},
+    application::ports::{OutboxFilter, Reader, Store as _},
     domain::{
         consent::Consent,
-        event::{AuditEvent, EventKind, OutboxMessage},
+        event::{AuditEvent, EventKind, OutboxKind, OutboxMessage},
         id::{ClientId, SessionId},
         key::{SigningAlgorithm, SigningKey},
         resource::ResourceServer,
@@ -62,9 +62,10 @@ fn every_method_of_the_ports_is_exercised() {
     let keys = include_str!("../../../src/application/ports/keys.rs");
     let (keys, _) = keys.split_once("/// A document").unwrap();
     let repositories = include_str!("../../../src/application/ports/repositories.rs");
+    let outbox = include_str!("../../../src/application/ports/outbox.rs");
     let changes = include_str!("../../../src/application/ports/changes.rs");
     let mut methods = 0;
-    for port in [keys, repositories, changes] {
+    for port in [keys, repositories, outbox, changes] {
         for method in port.split("async fn ").skip(1) {
             let (name, _) = method.split_once('(').unwrap();
             let call = format!(".{name}(");
@@ -128,7 +129,11 @@ async fn write(store: &SqlStore) {
         unit.set_signing_key_times(&key()).await.unwrap();
         unit.record(&event()).await.unwrap();
         unit.enqueue(&message()).await.unwrap();
-        unit.claim_due(NOW, later(60), 5).await.unwrap();
+        let kind = OutboxKind::Mail;
+        unit.claim_due(kind, NOW, later(60), 5).await.unwrap();
+        unit.postpone(&message(), NOW, "why").await.unwrap();
+        unit.bury(&message(), NOW, "why").await.unwrap();
+        unit.revive("m", NOW).await.unwrap();
     });
 }
 
@@ -149,6 +154,7 @@ async fn read(reader: &dyn Reader) {
     reader.grant(&grant.id).await.unwrap();
     reader.signing_keys().await.unwrap();
     reader.latest_change().await.unwrap();
+    reader.has_due(OutboxKind::Mail, NOW).await.unwrap();
     reader.changes_from(0, 5).await.unwrap();
     reader.is_any_revoked(&["r".to_owned()]).await.unwrap();
     for after in [None, Some("a")] {
@@ -156,6 +162,9 @@ async fn read(reader: &dyn Reader) {
         reader.users(&page).await.unwrap();
         reader.clients(&page).await.unwrap();
         reader.events(&page).await.unwrap();
+        for filter in [OutboxFilter::All, OutboxFilter::Dead] {
+            reader.outbox(filter, &page).await.unwrap();
+        }
     }
 }
 
@@ -229,7 +238,7 @@ fn event() -> AuditEvent {
 fn message() -> OutboxMessage {
     OutboxMessage {
         id: "m".to_owned(),
-        kind: "mail".to_owned(),
+        kind: OutboxKind::Mail,
         payload: json!({}),
         due_at: NOW,
         attempts: 0,

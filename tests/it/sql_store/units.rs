@@ -8,6 +8,7 @@ use countersign::{
         Store as _, StoreError, UsersMut,
     },
     domain::{
+        event::OutboxKind,
         id::{ClientId, GrantId, SessionId, UserId},
         role::Authority,
         time::Timestamp,
@@ -169,7 +170,10 @@ pub(super) async fn an_extreme_page_limit_is_accepted(database: &TestDatabase) {
     assert_eq!(none, []);
     commit!(store, |unit| {
         let end = Timestamp(i64::MAX);
-        let claimed = unit.claim_due(end, end, u64::MAX).await.unwrap();
+        let claimed = unit
+            .claim_due(OutboxKind::Mail, end, end, u64::MAX)
+            .await
+            .unwrap();
         assert_eq!(claimed, []);
         assert_eq!(unit.sweep_grants(end, u64::MAX).await.unwrap(), 0);
     });

@@ -212,6 +212,15 @@ impl TestApp {
         self.another_node_at(&self.clock).await
     }
 
+    /// A second node on the same database, with a state store of its own where that is embedded.
+    pub(crate) async fn second_worker(&self) -> App {
+        let mut options = self.options.clone();
+        if let countersign::app::StateOptions::Embedded(directory) = &mut options.state {
+            *directory = self.folder.path().join("another-state");
+        }
+        build(&options, &self.clock).await
+    }
+
     /// The same with a clock of its own.
     pub(crate) async fn another_node_at(&self, clock: &Arc<TestClock>) -> App {
         build(&self.options, clock).await
@@ -344,6 +353,7 @@ pub(crate) fn options(
         key_policy: KeyPolicy::default(),
         settings,
         mode: ServerMode::Production,
+        mail: countersign::app::MailOptions::Memory,
         playground: None,
     }
 }

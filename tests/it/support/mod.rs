@@ -4,4 +4,5 @@ pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod postgres;
 pub(crate) mod redis;
+pub(crate) mod smtp;
 pub(crate) mod sql;

@@ -12,6 +12,8 @@ pub struct Model {
     pub payload: String,
     pub due_at: i64,
     pub attempts: i64,
+    pub dead_at: Option<i64>,
+    pub error: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
