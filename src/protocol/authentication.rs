@@ -37,6 +37,9 @@ pub struct Login {
 pub struct Progress {
     /// Who logged in.
     pub logged_in: Option<UserId>,
+    /// Who was chosen among the accounts that were offered.
+    #[serde(default)]
+    pub chosen: Option<UserId>,
     /// Who consented.
     pub consented: Option<UserId>,
 }
@@ -61,19 +64,35 @@ pub struct Situation<'a> {
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The login page.
-    LogIn,
-    /// The consent page.
-    Consent,
+    /// A page for the user.
+    Ask(Question),
     /// The response.
     Issue,
     /// The response with an error.
     Fail(OAuthError),
 }
 
+/// What a page asks the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// To go on as who is logged in, or as somebody else.
+    Choose,
+    /// To log in.
+    LogIn,
+    /// To consent.
+    Consent,
+}
+
 /// Decides what comes next at `now`.
 pub fn next_step(situation: &Situation<'_>, now: Timestamp) -> Step {
     let silent = situation.request.prompts(Prompt::None);
+    // `prompt=none` stands alone, so a choice is never asked for silently.
+    if situation
+        .login
+        .is_some_and(|login| must_choose(situation, login))
+    {
+        return Step::Ask(Question::Choose);
+    }
     let Some(login) = situation
         .login
         .filter(|login| !must_log_in(situation, login, now))
@@ -81,7 +100,7 @@ pub fn next_step(situation: &Situation<'_>, now: Timestamp) -> Step {
         return if silent {
             fail(ErrorCode::LoginRequired, "the user must log in")
         } else {
-            Step::LogIn
+            Step::Ask(Question::LogIn)
         };
     };
     if situation.hinted.is_some_and(|hinted| *hinted != login.user) {
@@ -94,19 +113,28 @@ pub fn next_step(situation: &Situation<'_>, now: Timestamp) -> Step {
         return if silent {
             fail(ErrorCode::ConsentRequired, "the user must consent")
         } else {
-            Step::Consent
+            Step::Ask(Question::Consent)
         };
     }
     Step::Issue
+}
+
+/// Whoever logged in within the request has chosen by that.
+fn must_choose(situation: &Situation<'_>, login: &Login) -> bool {
+    let Progress {
+        logged_in, chosen, ..
+    } = situation.progress;
+    let has_chosen = [logged_in, chosen]
+        .map(Option::as_ref)
+        .contains(&Some(&login.user));
+    situation.request.prompts(Prompt::SelectAccount) && !has_chosen
 }
 
 fn must_log_in(situation: &Situation<'_>, login: &Login, now: Timestamp) -> bool {
     if situation.progress.logged_in.as_ref() == Some(&login.user) {
         return false;
     }
-    let asked = situation.request.prompts(Prompt::Login)
-        || situation.request.prompts(Prompt::SelectAccount);
-    asked
+    situation.request.prompts(Prompt::Login)
         || situation
             .request
             .max_age
@@ -225,13 +253,16 @@ mod tests {
     fn code(step: &Step) -> ErrorCode {
         match step {
             Step::Fail(error) => error.code,
-            Step::LogIn | Step::Consent | Step::Issue => panic!("{step:?}"),
+            Step::Ask(_) | Step::Issue => panic!("{step:?}"),
         }
     }
 
     #[test]
     fn without_login_the_page_is_shown_or_login_required_is_answered() {
-        assert_eq!(step("", None, &Progress::default()), Step::LogIn);
+        assert_eq!(
+            step("", None, &Progress::default()),
+            Step::Ask(Question::LogIn)
+        );
         assert_eq!(
             code(&step("prompt=none", None, &Progress::default())),
             ErrorCode::LoginRequired
@@ -243,18 +274,47 @@ mod tests {
         let login = login("alice", 0);
         assert_eq!(
             step("prompt=login", Some(&login), &Progress::default()),
-            Step::LogIn
+            Step::Ask(Question::LogIn)
         );
         let done = Progress {
             logged_in: Some(UserId::new("alice")),
-            consented: None,
+            ..Progress::default()
         };
         assert_eq!(step("prompt=login", Some(&login), &done), Step::Issue);
         let other = Progress {
             logged_in: Some(UserId::new("bob")),
-            consented: None,
+            ..Progress::default()
         };
-        assert_eq!(step("prompt=login", Some(&login), &other), Step::LogIn);
+        assert_eq!(
+            step("prompt=login", Some(&login), &other),
+            Step::Ask(Question::LogIn)
+        );
+    }
+
+    #[test]
+    fn select_account_offers_the_account_once_and_a_choice_is_no_proof() {
+        let alice = login("alice", 61);
+        let chosen = |user: &str| Progress {
+            chosen: Some(UserId::new(user)),
+            ..Progress::default()
+        };
+        let step = |extra: &str, progress: &Progress| step(extra, Some(&alice), progress);
+        let (none, choose) = (Progress::default(), Step::Ask(Question::Choose));
+        assert_eq!(step("prompt=select_account", &none), choose);
+        assert_eq!(step("prompt=select_account", &chosen("bob")), choose);
+        assert_eq!(step("prompt=select_account", &chosen("alice")), Step::Issue);
+        for extra in [
+            "prompt=select_account+login",
+            "prompt=select_account&max_age=60",
+        ] {
+            assert_eq!(step(extra, &none), choose);
+            assert_eq!(step(extra, &chosen("alice")), Step::Ask(Question::LogIn));
+        }
+        let logged_in = Progress {
+            logged_in: Some(UserId::new("alice")),
+            ..Progress::default()
+        };
+        assert_eq!(step("prompt=select_account+login", &logged_in), Step::Issue);
     }
 
     #[test]
@@ -262,7 +322,7 @@ mod tests {
         let none = Progress::default();
         assert_eq!(
             step("max_age=0", Some(&login("alice", 0)), &none),
-            Step::LogIn
+            Step::Ask(Question::LogIn)
         );
         assert_eq!(
             step("max_age=60", Some(&login("alice", 60)), &none),
@@ -270,7 +330,7 @@ mod tests {
         );
         assert_eq!(
             step("max_age=60", Some(&login("alice", 61)), &none),
-            Step::LogIn
+            Step::Ask(Question::LogIn)
         );
         assert_eq!(
             step("max_age=9999999999", Some(&login("alice", 61)), &none),
@@ -299,14 +359,14 @@ mod tests {
             consent: Some(&narrow),
             progress: &Progress::default(),
         };
-        assert_eq!(next_step(&situation, NOW), Step::Consent);
+        assert_eq!(next_step(&situation, NOW), Step::Ask(Question::Consent));
         assert_eq!(
             step("prompt=consent", Some(&alice), &Progress::default()),
-            Step::Consent
+            Step::Ask(Question::Consent)
         );
         let done = Progress {
-            logged_in: None,
             consented: Some(UserId::new("alice")),
+            ..Progress::default()
         };
         assert_eq!(step("prompt=consent", Some(&alice), &done), Step::Issue);
         let implied = Client {
@@ -346,7 +406,7 @@ mod tests {
             consent: Some(&consent),
             progress: &Progress::default(),
         };
-        assert_eq!(next_step(&situation, NOW), Step::Consent);
+        assert_eq!(next_step(&situation, NOW), Step::Ask(Question::Consent));
         let web = request("");
         assert_eq!(
             next_step(

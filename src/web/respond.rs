@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use crate::domain::client::Client;
 use crate::web::csp::PagePolicy;
 use crate::web::pages::{ErrorCause, ErrorPage, Page};
 
@@ -32,7 +33,17 @@ pub fn html<P: Page>(status: StatusCode, page: &P) -> Response {
 ///
 /// `trace_id` is the identifier under which the operator finds the details in the log.
 pub fn error(cause: ErrorCause, trace_id: &str) -> Response {
-    html(cause.status(), &ErrorPage::new(cause, trace_id))
+    error_of(cause, trace_id, None)
+}
+
+/// The same for a request of this application, which the page then points back to.
+pub fn error_of(cause: ErrorCause, trace_id: &str, client: Option<&Client>) -> Response {
+    let page = ErrorPage::new(cause, trace_id);
+    let page = match client {
+        Some(client) => page.back_to(client),
+        None => page,
+    };
+    html(cause.status(), &page)
 }
 
 fn put_headers(headers: &mut HeaderMap, policy: &PagePolicy) {

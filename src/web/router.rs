@@ -15,7 +15,7 @@ use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite
 use super::{
     Web, answer, api, assets, context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
-    pages::{ErrorCause, IndexPage, LoggedOutPage, ServerMode, consent, login},
+    pages::{ErrorCause, IndexPage, LoggedOutPage, ServerMode, choose, consent, login, way},
     respond,
 };
 use crate::protocol::{
@@ -42,6 +42,7 @@ pub fn router<S: SessionStore + Clone>(
         .route(paths::LOGOUT, get(logout::handle).post(logout::handle))
         .route(&logout_confirm, post(logout::confirmed))
         .route("/login", get(login::get).post(login::post))
+        .route(way::CHOOSE, get(choose::get).post(choose::post))
         .route("/consent", get(consent::get).post(consent::post))
         .layer(session_layer(&web, sessions))
         .route("/logged-out", get(logged_out))

@@ -29,6 +29,14 @@ test("no page overflows at 360 pixels, in light or dark", async (t) => {
     await look("login-failed", "sign-in");
     await signIn(page);
     await look("consent", "consent");
+    await page.goto(app.authorize({ prompt: "login" }));
+    await look("login-confirm", "sign-in");
+    await page.click("#another-account");
+    await look("login-another", "sign-in");
+    await page.goto(app.authorize({ prompt: "select_account" }));
+    await look("choose", "choose");
+    await page.goto(`${demo.issuer}/oauth2/authorize/resume?interaction=x&client_id=${app.client_id}`);
+    await look("expired", "error");
     await page.goto(`${demo.issuer}/oauth2/logout`);
     await look("logout", "sign-out");
     await page.click("#logout");
@@ -36,6 +44,52 @@ test("no page overflows at 360 pixels, in light or dark", async (t) => {
     await page.goto(`${dev.issuer}/playground`);
     await look("playground", "playground");
   }
+});
+
+test("a second tab goes on once the first has signed in, and an account can be chosen or changed", async (t) => {
+  const app = await startApp(t);
+  const first = await openBrowser(t);
+  const second = await first.context().newPage();
+  await first.goto(app.authorize());
+  await second.goto(app.authorize());
+  await signIn(first);
+  await first.waitForSelector("main#consent");
+  await second.reload();
+  await second.waitForSelector("main#consent"); // without a password
+  await second.click("#another-account");
+  await second.waitForSelector("main#sign-in");
+  await shot(second, "login-another");
+
+  await second.goto(app.authorize({ prompt: "login" }));
+  assert.match(await second.textContent("h1"), /Confirm it is you/);
+  assert.equal(await second.inputValue("#username"), demo.user.username);
+  await shot(second, "login-confirm");
+
+  await second.goto(app.authorize({ prompt: "select_account" }));
+  await second.waitForSelector("main#choose");
+  await shot(second, "choose");
+  await second.click("#account");
+  await second.waitForSelector("main#consent");
+});
+
+test("the address of the login page survives a wrong password", async (t) => {
+  const app = await startApp(t);
+  const page = await openBrowser(t);
+  await page.goto(app.authorize());
+  await signIn(page, { username: demo.user.username, password: "wrong" });
+  await page.waitForSelector("#login-error");
+  await page.goto(page.url());
+  await signIn(page);
+  await page.waitForSelector("main#consent");
+});
+
+test("a browser without cookies is told before anybody types", async (t) => {
+  const app = await startApp(t);
+  const page = await openBrowser(t, { preferences: { default_content_setting_values: { cookies: 2 } } });
+  await page.goto(app.authorize());
+  assert.equal(await page.getAttribute("#error", "data-cause"), "no_cookies");
+  assert.equal(await page.locator("#application").count(), 1, "there is a way on");
+  await shot(page, "no-cookies");
 });
 
 test("login and consent work with the keyboard alone", async (t) => {
@@ -106,5 +160,5 @@ async function startApp(t) {
     };
     return `${demo.issuer}/oauth2/authorize?${new URLSearchParams(parameters)}`;
   };
-  return { authorize, answer };
+  return { authorize, answer, client_id };
 }

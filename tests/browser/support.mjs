@@ -1,7 +1,7 @@
 // Chromium, the example apps, and the server under test, for the browser tests.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,8 +27,12 @@ export function cli(...args) {
 }
 
 /** A browser with one page, closed after the test. What the page's console complains about fails the test. */
-export async function openBrowser(t, options = {}) {
+export async function openBrowser(t, { preferences, ...options } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "countersign-chromium."));
+  if (preferences) {
+    mkdirSync(join(profile, "Default"));
+    writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify({ profile: preferences }));
+  }
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [

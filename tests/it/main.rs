@@ -40,3 +40,4 @@ mod support;
 mod token_attacks;
 mod userinfo;
 mod warm_copies;
+mod ways_through;

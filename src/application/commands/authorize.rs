@@ -5,6 +5,8 @@
 //! a secret in a cookie, so that parallel tabs do not disturb each other and nobody can finish what
 //! somebody else began.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{end_session::read_hint, withdraw_consent};
@@ -21,12 +23,12 @@ use crate::{
         consent::Consent,
         event::EventKind,
         grant::{Grant, ResourceOwner},
-        id::UserId,
+        id::{ClientId, UserId},
         secret::SecretDigest,
         time::Timestamp,
     },
     protocol::{
-        authentication::{Login, Progress, Situation, Step, consented_scope, next_step},
+        authentication::{Login, Progress, Question, Situation, Step, consented_scope, next_step},
         authorization::{AuthorizationRequest, RawAuthorization, Unanswerable},
         code_grant::{CodeRecord, CodeSlot, grant_id},
         error::{ErrorCode, OAuthError},
@@ -60,10 +62,8 @@ pub struct Interaction {
 pub enum Outcome {
     /// The response to the client.
     Respond(Delivery),
-    /// The login page of this interaction.
-    LogIn(Ticket),
-    /// The consent page of this interaction.
-    Consent(Ticket),
+    /// The page of this interaction that asks this.
+    Ask(Question, Ticket),
     /// An error page: nobody may be answered.
     Unanswerable(Unanswerable),
 }
@@ -73,8 +73,20 @@ pub enum Outcome {
 pub struct Ticket {
     /// Its identifier, which may stand in URLs.
     pub id: String,
+    /// The application that waits.
+    pub client: ClientId,
     /// The secret for the browser's cookie, if it was just made.
     pub secret: Option<String>,
+}
+
+/// An interaction as it stands.
+pub struct Waiting {
+    /// What is remembered of it.
+    pub interaction: Interaction,
+    /// Who asks.
+    pub client: Arc<Client>,
+    /// What comes next.
+    pub step: Step,
 }
 
 /// Why an interaction cannot go on in this browser.
@@ -132,37 +144,47 @@ pub async fn resume(
     secret: Option<&str>,
     login: Option<&Login>,
 ) -> Result<Outcome, InteractionError> {
-    let interaction = find(ports, id, secret).await?.record;
-    let (_, sight) = ports.directory.look(&[]).await?;
-    let client = sight
-        .client(&interaction.request.client)
-        .await
-        .map_err(Failure::from)?;
-    let Some(client) = client.filter(|client| client.is_active()) else {
-        return Err(InteractionError::Over);
-    };
-    let outcome = match step(ports, (&sight, &client), &interaction, login).await {
-        Ok(Step::LogIn) => {
-            return Ok(Outcome::LogIn(Ticket {
+    let waiting = look(ports, id, secret, login).await?;
+    let interaction = waiting.interaction;
+    let outcome = match waiting.step {
+        Step::Ask(question) => {
+            let ticket = Ticket {
                 id: id.to_owned(),
+                client: interaction.request.client,
                 secret: None,
-            }));
+            };
+            return Ok(Outcome::Ask(question, ticket));
         }
-        Ok(Step::Consent) => {
-            return Ok(Outcome::Consent(Ticket {
-                id: id.to_owned(),
-                secret: None,
-            }));
-        }
-        Ok(Step::Fail(error)) => Err(error.into()),
-        Ok(Step::Issue) => respond(ports, &interaction, login).await,
-        Err(failure) => Err(failure),
+        Step::Fail(error) => Err(error.into()),
+        Step::Issue => respond(ports, &interaction, login).await,
     };
     // Whoever removes the record answers; a second tab that comes later finds nothing.
     if !ports.state.delete(&key(id)).await? {
         return Err(InteractionError::Over);
     }
     Ok(outcome.unwrap_or_else(|failure| refuse(ports, &interaction.target, &failure)))
+}
+
+/// Looks at an interaction and what it waits for, and changes nothing.
+pub async fn look(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    login: Option<&Login>,
+) -> Result<Waiting, InteractionError> {
+    let interaction = find(ports, id, secret).await?.record;
+    let (_, sight) = ports.directory.look(&[]).await?;
+    let client = sight.client(&interaction.request.client).await;
+    let client = client
+        .map_err(Failure::from)?
+        .filter(|client| client.is_active())
+        .ok_or(InteractionError::Over)?;
+    let step = step(ports, (&sight, &client), &interaction, login).await?;
+    Ok(Waiting {
+        interaction,
+        client,
+        step,
+    })
 }
 
 /// The interaction of this browser.
@@ -192,6 +214,19 @@ pub async fn note_login(
 ) -> Result<(), InteractionError> {
     advance(ports, id, secret, |progress| {
         progress.logged_in = Some(user.clone());
+    })
+    .await
+}
+
+/// Notes that the person at the browser goes on as `user`, who is logged in.
+pub async fn note_choice(
+    ports: &Ports,
+    id: &str,
+    secret: Option<&str>,
+    user: &UserId,
+) -> Result<(), InteractionError> {
+    advance(ports, id, secret, |progress| {
+        progress.chosen = Some(user.clone());
     })
     .await
 }
@@ -253,9 +288,8 @@ async fn open(
         browser: SecretDigest::of(&secret),
         expires_at: ports.clock.now().plus(ports.settings.lifetimes.interaction),
     };
-    let needs_login = match step(ports, (sight, client), &interaction, login).await? {
-        Step::LogIn => true,
-        Step::Consent => false,
+    let question = match step(ports, (sight, client), &interaction, login).await? {
+        Step::Ask(question) => question,
         Step::Issue => return respond(ports, &interaction, login).await,
         Step::Fail(error) => return Err(error.into()),
     };
@@ -269,13 +303,10 @@ async fn open(
     .await?;
     let ticket = Ticket {
         id,
+        client: interaction.request.client,
         secret: Some(secret),
     };
-    Ok(if needs_login {
-        Outcome::LogIn(ticket)
-    } else {
-        Outcome::Consent(ticket)
-    })
+    Ok(Outcome::Ask(question, ticket))
 }
 
 async fn hinted_user(

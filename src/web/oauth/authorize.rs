@@ -12,9 +12,15 @@ use axum::{
 use tower_sessions::Session;
 
 use crate::{
-    application::commands::authorize::{self, InteractionError, Outcome, Ticket},
-    protocol::{authorization::Unanswerable, metadata::paths, params::Params},
-    web::{Web, answer, context, pages::ErrorCause, respond, session},
+    application::commands::authorize::{self, Outcome, Ticket},
+    protocol::{
+        authentication::Question, authorization::Unanswerable, metadata::paths, params::Params,
+    },
+    web::{
+        Web, answer, context,
+        pages::{ErrorCause, way},
+        respond, session,
+    },
 };
 
 /// A URL longer than this is not made of a form.
@@ -60,7 +66,7 @@ async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> R
         Err(failure) => return answer::failure_page(&failure, trace),
     };
     match authorize::begin(&web.ports, params, login.as_ref()).await {
-        Ok(outcome) => show(web, &parts.headers, outcome, trace),
+        Ok(outcome) => show(web, parts, outcome).await,
         Err(failure) => answer::failure_page(&failure, trace),
     }
 }
@@ -80,44 +86,29 @@ pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts)
     match authorize::resume(&web.ports, id, secret.as_deref(), login.as_ref()).await {
         Ok(outcome) => {
             let is_over = matches!(outcome, Outcome::Respond(_));
-            let mut response = show(&web, &parts.headers, outcome, trace);
+            let mut response = show(&web, &parts, outcome).await;
             if is_over && let Some(removal) = web.cookies.remove_interaction(id) {
                 response.headers_mut().append(header::SET_COOKIE, removal);
             }
             response
         }
-        Err(error) => interaction_error(&error, trace),
+        Err(error) => way::interaction_error(&web, &parts, &error).await,
     }
 }
 
-/// The path of the junction for an interaction.
-pub fn resume_path(id: &str) -> String {
-    format!("{}/resume?interaction={id}", paths::AUTHORIZE)
-}
-
-/// The page that tells why an interaction cannot go on.
-pub fn interaction_error(error: &InteractionError, trace: &str) -> Response {
-    match error {
-        InteractionError::Over => respond::error(ErrorCause::ExpiredInteraction, trace),
-        InteractionError::Foreign => respond::error(ErrorCause::ForeignInteraction, trace),
-        InteractionError::Failure(failure) => answer::failure_page(failure, trace),
-    }
-}
-
-fn show(web: &Web, headers: &HeaderMap, outcome: Outcome, trace: &str) -> Response {
+async fn show(web: &Web, parts: &Parts, outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Respond(delivery) => answer::deliver(&web.ports, &delivery, trace),
-        Outcome::LogIn(ticket) => page(web, headers, "/login", &ticket),
-        Outcome::Consent(ticket) => page(web, headers, "/consent", &ticket),
+        Outcome::Respond(delivery) => answer::deliver(&web.ports, &delivery, context::trace(parts)),
+        Outcome::Ask(question, ticket) => page(web, &parts.headers, question, &ticket),
         Outcome::Unanswerable(reason) => {
             tracing::info!(%reason, "authorization request cannot be answered");
-            respond::error(cause(reason), trace)
+            way::lost(web, parts, cause(reason)).await
         }
     }
 }
 
-fn page(web: &Web, headers: &HeaderMap, path: &str, ticket: &Ticket) -> Response {
-    let mut response = answer::see_other(&format!("{path}?interaction={}", ticket.id));
+fn page(web: &Web, headers: &HeaderMap, question: Question, ticket: &Ticket) -> Response {
+    let mut response = answer::see_other(&way::to(question, &ticket.id, &ticket.client));
     if let Some(secret) = &ticket.secret {
         let seconds = web.ports.settings.lifetimes.interaction.as_secs();
         for cookie in web

@@ -12,16 +12,14 @@ use tower_sessions::Session;
 
 use super::{
     ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText,
-    login::{checked_form, load},
+    login::{checked_form, display_name},
+    way,
 };
 use crate::{
     application::commands::authorize,
     domain::client::Client,
-    web::{
-        Web, answer, context, cookies,
-        oauth::authorize::{interaction_error, resume_path},
-        respond, session,
-    },
+    protocol::authentication::{Question, Step},
+    web::{Web, answer, context, cookies, respond, session},
 };
 
 /// GET: who asks for what.
@@ -32,28 +30,29 @@ pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) ->
         return respond::error(ErrorCause::ExpiredInteraction, trace);
     };
     let secret = web.cookies.interaction(&parts.headers, id);
-    let (interaction, client) = match load(&web, id, secret.as_deref()).await {
-        Ok(found) => found,
-        Err(error) => return interaction_error(&error, trace),
-    };
-    let user = match session::current(&web.ports, &session).await {
-        Ok(Some((_, user))) => user,
-        Ok(None) => return answer::see_other(&resume_path(id)),
+    let current = match session::current(&web.ports, &session).await {
+        Ok(current) => current,
         Err(failure) => return answer::failure_page(&failure, trace),
     };
-    let view =
-        ClientView::new(&client.name, &interaction.request.redirect_uri).with_links(links(&client));
+    let login = current.as_ref().map(|(login, _)| login);
+    let waiting = match authorize::look(&web.ports, id, secret.as_deref(), login).await {
+        Ok(waiting) => waiting,
+        Err(error) => return way::interaction_error(&web, &parts, &error).await,
+    };
+    let client = &waiting.client;
+    let (Step::Ask(Question::Consent), Some((_, user))) = (&waiting.step, &current) else {
+        return answer::see_other(&way::resume(id, &client.id));
+    };
+    let request = &waiting.interaction.request;
+    let view = ClientView::new(&client.name, &request.redirect_uri).with_links(links(client));
     let page = ConsentPage {
         interaction: id,
         csrf: &cookies::form_token(secret.as_deref().unwrap_or_default()),
         client: view,
-        user: user.username.as_str(),
-        scopes: interaction
-            .request
-            .scope
-            .iter()
-            .map(ScopeText::of)
-            .collect(),
+        action: &way::to(Question::Consent, id, &client.id),
+        another: &way::to_another_account(id, &client.id),
+        user: &display_name(user),
+        scopes: ScopeText::by_meaning(request.scope.iter()),
     };
     respond::html(StatusCode::OK, &page)
 }
@@ -80,7 +79,7 @@ pub async fn post(
     let trace = context::trace(&parts);
     let (params, id, secret) = match checked_form(&web, &parts, &body) {
         Ok(form) => form,
-        Err(cause) => return respond::error(cause, trace),
+        Err(cause) => return way::lost(&web, &parts, cause).await,
     };
     let login = match session::current(&web.ports, &session).await {
         Ok(login) => login.map(|(login, _)| login),
@@ -92,12 +91,12 @@ pub async fn post(
             match authorize::grant_consent(&web.ports, &id, secret.as_deref(), &login, &origin)
                 .await
             {
-                Ok(()) => answer::see_other(&resume_path(&id)),
-                Err(error) => interaction_error(&error, trace),
+                Ok(()) => way::on(&parts, &id),
+                Err(error) => way::interaction_error(&web, &parts, &error).await,
             }
         }
         // Logged out meanwhile: back to the junction, which knows the way.
-        (Some("approve"), None) => answer::see_other(&resume_path(&id)),
+        (Some("approve"), None) => way::on(&parts, &id),
         (Some("cancel"), login) => {
             match authorize::decline(&web.ports, &id, secret.as_deref(), login.as_ref(), &origin)
                 .await
@@ -109,9 +108,9 @@ pub async fn post(
                     }
                     response
                 }
-                Err(error) => interaction_error(&error, trace),
+                Err(error) => way::interaction_error(&web, &parts, &error).await,
             }
         }
-        _ => respond::error(ErrorCause::MalformedRequest, trace),
+        _ => way::lost(&web, &parts, ErrorCause::MalformedRequest).await,
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::Page;
+use super::{Page, way::Application};
 use crate::web::csp::PagePolicy;
 
 /// Why a request ends on a page instead of at the application.
@@ -27,6 +27,8 @@ pub enum ErrorCause {
     ExpiredInteraction,
     /// The interaction began in another browser.
     ForeignInteraction,
+    /// The browser did not send back the cookie that the sign-in was given.
+    NoCookies,
     /// A form was posted from another site, or without its token.
     CrossSitePost,
     /// The post-logout redirect URI is not registered (OIDC RP-Initiated Logout section 3).
@@ -51,7 +53,7 @@ impl ErrorCause {
     /// The status that the page is sent with.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::CrossSitePost | Self::ForeignInteraction | Self::Forbidden => {
+            Self::CrossSitePost | Self::ForeignInteraction | Self::NoCookies | Self::Forbidden => {
                 StatusCode::FORBIDDEN
             }
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -85,6 +87,14 @@ impl ErrorCause {
         self.texts().2
     }
 
+    /// Whether the same request may succeed later.
+    fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::TooManyRequests | Self::ServerBusy | Self::ServerError
+        )
+    }
+
     /// What the reader can do about it.
     fn advice(self) -> &'static str {
         match self {
@@ -92,6 +102,9 @@ impl ErrorCause {
             | Self::ForeignInteraction
             | Self::CrossSitePost
             | Self::ExpiredRequestUri => "Go back to the application and start again from there.",
+            Self::NoCookies => {
+                "Allow cookies for this site in your browser, then start again from the application."
+            }
             Self::TooManyRequests | Self::ServerBusy => "Wait a moment, then try again.",
             Self::NotFound | Self::MethodNotAllowed => {
                 "Check the address, or go back to where you came from."
@@ -155,13 +168,18 @@ impl ErrorCause {
             ),
             Self::ExpiredInteraction => (
                 "expired_interaction",
-                "This sign-in has expired",
+                "This sign\u{2011}in has expired",
                 "It took too long, or it has been completed in another tab.",
             ),
             Self::ForeignInteraction => (
                 "foreign_interaction",
-                "This sign-in began in another browser",
-                "A sign-in can only be completed in the browser in which it began.",
+                "This sign\u{2011}in began in another browser",
+                "A sign\u{2011}in can only be completed in the browser in which it began.",
+            ),
+            Self::NoCookies => (
+                "no_cookies",
+                "Your browser sent no cookie",
+                "Signing in needs one. Either cookies are turned off for this site, or this sign\u{2011}in began in another browser.",
             ),
             Self::CrossSitePost => (
                 "cross_site_post",
@@ -176,7 +194,7 @@ impl ErrorCause {
             Self::InvalidLogoutHint => (
                 "invalid_id_token_hint",
                 "Invalid ID token hint",
-                "The application sent a sign-out request with a token that does not pass verification.",
+                "The application sent a sign\u{2011}out request with a token that does not pass verification.",
             ),
             Self::Forbidden => (
                 "forbidden",
@@ -218,12 +236,17 @@ impl ErrorCause {
 pub struct ErrorPage<'a> {
     cause: ErrorCause,
     trace_id: &'a str,
+    pub(super) application: Option<Application<'a>>,
 }
 
 impl<'a> ErrorPage<'a> {
     /// `trace_id` is what the operator looks for in the log.
     pub fn new(cause: ErrorCause, trace_id: &'a str) -> Self {
-        Self { cause, trace_id }
+        Self {
+            cause,
+            trace_id,
+            application: None,
+        }
     }
 
     /// A trace id may have come in with the request: only what cannot carry a message is shown.

@@ -58,6 +58,11 @@ impl<'a> ReturnUrl<'a> {
         (matches!(url.scheme(), "https" | "http") || url.scheme().contains('.'))
             .then_some(Self(text))
     }
+
+    /// Whether a browser opens it itself.
+    pub(super) fn is_web(self) -> bool {
+        matches!(self.0.split_once(':'), Some(("https" | "http", _)))
+    }
 }
 
 /// Parses without the URL parser's leniency: it would drop controls and spaces that a browser may treat otherwise.

@@ -10,22 +10,27 @@ use axum::{
 };
 use tower_sessions::Session;
 
-use super::{ClientView, ErrorCause, LoginError, LoginPage, LoginReason};
+use super::{ClientView, ErrorCause, LoginError, LoginPage, LoginReason, way};
 use crate::{
     application::{
         Failure,
         commands::{
-            authorize::{self, Interaction},
+            authorize::{self, Waiting},
             end_session::end_session,
             log_in::{LogIn, LogInError, log_in},
         },
     },
-    domain::{client::Client, id::UserId},
-    protocol::{authentication::Login, known_device::Device, params::Params},
+    domain::{
+        id::UserId,
+        user::{Email, User, canonical_login_name},
+    },
+    protocol::{
+        authentication::{Login, Question, Step},
+        known_device::Device,
+        params::Params,
+    },
     web::{
-        Web, answer, context, cookies,
-        oauth::authorize::{interaction_error, resume_path},
-        respond,
+        Web, answer, context, cookies, respond,
         session::{self, SessionDuration},
     },
 };
@@ -38,86 +43,90 @@ struct View<'a> {
     username: &'a str,
     duration: SessionDuration,
     error: Option<LoginError>,
-    has_login: bool,
 }
 
-/// GET: the form.
+/// GET: the form, as far as the flow waits for it. Who signed in meanwhile in another tab goes on.
 pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) -> Response {
+    let trace = context::trace(&parts);
     let query = context::query(&parts.uri);
     let Some(id) = query.get("interaction") else {
-        return respond::error(ErrorCause::ExpiredInteraction, context::trace(&parts));
+        return respond::error(ErrorCause::ExpiredInteraction, trace);
     };
-    let has_login = match session::current(&web.ports, &session).await {
-        Ok(login) => login.is_some(),
-        Err(failure) => return answer::failure_page(&failure, context::trace(&parts)),
+    let current = match session::current(&web.ports, &session).await {
+        Ok(current) => current,
+        Err(failure) => return answer::failure_page(&failure, trace),
     };
+    let secret = web.cookies.interaction(&parts.headers, id);
+    let login = current.as_ref().map(|(login, _)| login);
+    let waiting = match authorize::look(&web.ports, id, secret.as_deref(), login).await {
+        Ok(waiting) => waiting,
+        Err(error) => return way::interaction_error(&web, &parts, &error).await,
+    };
+    let asks = waiting.step == Step::Ask(Question::LogIn);
+    let wants_another = current.is_some() && way::wants_another_account(&query);
+    if !(asks || wants_another) {
+        return answer::see_other(&way::resume(id, &waiting.client.id));
+    }
     let view = View {
         username: "",
         duration: SessionDuration::Browser,
         error: None,
-        has_login,
     };
-    show(&web, &parts, id, (StatusCode::OK, view)).await
+    let user = current.as_ref().map(|(_, user)| &**user);
+    let page = (id, secret.as_deref().unwrap_or_default());
+    show(&parts, page, (&waiting, user), (StatusCode::OK, view))
 }
 
-async fn show(
-    web: &Web,
+fn show(
     parts: &Parts,
-    id: &str,
+    (id, secret): (&str, &str),
+    (waiting, user): (&Waiting, Option<&User>),
     (status, view): (StatusCode, View<'_>),
 ) -> Response {
-    let trace = context::trace(parts);
-    let secret = web.cookies.interaction(&parts.headers, id);
-    let (interaction, client) = match load(web, id, secret.as_deref()).await {
-        Ok(found) => found,
-        Err(error) => return interaction_error(&error, trace),
+    let (request, client) = (&waiting.interaction.request, &waiting.client);
+    let hint = request.login_hint.as_deref().unwrap_or_default();
+    let name = user.map(display_name).unwrap_or_default();
+    let another = way::to_another_account(id, &client.id);
+    let own = way::to(Question::LogIn, id, &client.id);
+    let wants_another = way::wants_another_account(&context::query(&parts.uri));
+    let (reason, known) = match user {
+        None => (LoginReason::SignIn, hint),
+        Some(_) if wants_another => (LoginReason::Another { user: &name }, ""),
+        Some(user) if is_hinted(user, hint) => {
+            (LoginReason::Confirm { user: &name }, user.username.as_str())
+        }
+        Some(_) => (LoginReason::Another { user: &name }, hint),
     };
-    let hint = interaction
-        .request
-        .login_hint
-        .as_deref()
-        .unwrap_or_default();
     let page = LoginPage {
+        action: if wants_another { &another } else { &own },
+        another: Some(&another),
         interaction: id,
-        csrf: &cookies::form_token(secret.as_deref().unwrap_or_default()),
-        client: Some(ClientView::new(
-            &client.name,
-            &interaction.request.redirect_uri,
-        )),
+        csrf: &cookies::form_token(secret),
+        client: Some(ClientView::new(&client.name, &request.redirect_uri)),
         username: if view.username.is_empty() {
-            hint
+            known
         } else {
             view.username
         },
         remember: view.duration == SessionDuration::Remembered,
-        reason: if view.has_login {
-            LoginReason::Confirm
-        } else {
-            LoginReason::SignIn
-        },
+        reason,
         error: view.error,
     };
     respond::html(status, &page)
 }
 
-/// The interaction of this browser and its client.
-pub(super) async fn load(
-    web: &Web,
-    id: &str,
-    secret: Option<&str>,
-) -> Result<(Interaction, Client), authorize::InteractionError> {
-    let interaction = authorize::find(&web.ports, id, secret).await?.record;
-    let client = web
-        .ports
-        .store
-        .reader()
-        .client(&interaction.request.client)
-        .await
-        .map_err(Failure::from)?;
-    let client = client
-        .filter(Client::is_active)
-        .ok_or(authorize::InteractionError::Over)?;
-    Ok((interaction, client))
+/// Whether a login hint may mean this user; none means whoever is there.
+fn is_hinted(user: &User, hint: &str) -> bool {
+    let email = user.email.as_ref().map(Email::as_str);
+    hint.is_empty()
+        || canonical_login_name(hint)
+            .is_ok_and(|hint| hint == user.username.as_str() || Some(hint.as_str()) == email)
+}
+
+/// A user as pages call them.
+pub(super) fn display_name(user: &User) -> String {
+    user.full_name()
+        .unwrap_or_else(|| user.username.as_str().to_owned())
 }
 
 /// The fields that every form of the flow has, if they belong to this browser.
@@ -139,7 +148,7 @@ pub(super) fn checked_form(
         .to_owned();
     let secret = web.cookies.interaction(&parts.headers, &id);
     if secret.is_none() {
-        return Err(ErrorCause::ForeignInteraction);
+        return Err(way::foreign(parts));
     }
     if !cookies::is_form_token(secret.as_deref(), params.get("csrf")) {
         return Err(ErrorCause::CrossSitePost);
@@ -157,20 +166,21 @@ pub async fn post(
     let trace = context::trace(&parts);
     let (params, id, secret) = match checked_form(&web, &parts, &body) {
         Ok(form) => form,
-        Err(cause) => return respond::error(cause, trace),
+        Err(cause) => return way::lost(&web, &parts, cause).await,
     };
-    let client = match load(&web, &id, secret.as_deref()).await {
-        Ok((_, client)) => client,
-        Err(error) => return interaction_error(&error, trace),
+    let current = match session::current(&web.ports, &session).await {
+        Ok(current) => current,
+        Err(failure) => return answer::failure_page(&failure, trace),
+    };
+    let previous = current.as_ref().map(|(login, _)| login);
+    let waiting = match authorize::look(&web.ports, &id, secret.as_deref(), previous).await {
+        Ok(waiting) => waiting,
+        Err(error) => return way::interaction_error(&web, &parts, &error).await,
     };
     let device = web.cookies.device(&parts.headers);
     let duration = match params.get("remember") {
         Some(_) => SessionDuration::Remembered,
         None => SessionDuration::Browser,
-    };
-    let current = match session::current(&web.ports, &session).await {
-        Ok(current) => current.map(|(login, _)| login),
-        Err(failure) => return answer::failure_page(&failure, trace),
     };
     let name = params.get("username").unwrap_or_default();
     let password = params.get("password").unwrap_or_default();
@@ -181,28 +191,25 @@ pub async fn post(
         let command = LogIn {
             name,
             password,
-            current: current.as_ref(),
+            current: previous,
             device: device.as_ref(),
-            client: Some(&client.id),
+            client: Some(&waiting.client.id),
         };
         log_in(&web.ports, command, &context::origin(&parts)).await
     };
     match attempt {
         Ok(login) => {
-            match enter(&web, &session, &parts, (&login, current.as_ref(), duration)).await {
+            let entered = enter(&web, &session, &parts, (&login, previous, duration)).await;
+            if let Err(failure) = entered {
+                return answer::failure_page(&failure, trace);
+            }
+            match authorize::note_login(&web.ports, &id, secret.as_deref(), &login.user).await {
                 Ok(()) => {
-                    match authorize::note_login(&web.ports, &id, secret.as_deref(), &login.user)
-                        .await
-                    {
-                        Ok(()) => {
-                            let mut response = answer::see_other(&resume_path(&id));
-                            remember_device(&web, &mut response, device, &login.user);
-                            response
-                        }
-                        Err(error) => interaction_error(&error, trace),
-                    }
+                    let mut response = answer::see_other(&way::resume(&id, &waiting.client.id));
+                    remember_device(&web, &mut response, device, &login.user);
+                    response
                 }
-                Err(failure) => answer::failure_page(&failure, trace),
+                Err(error) => way::interaction_error(&web, &parts, &error).await,
             }
         }
         Err(error) => {
@@ -210,9 +217,10 @@ pub async fn post(
                 username: name,
                 duration,
                 error: None,
-                has_login: current.is_some(),
             };
-            refuse(&web, &parts, &id, (error, view)).await
+            let user = current.as_ref().map(|(_, user)| &**user);
+            let page = (id.as_str(), secret.as_deref().unwrap_or_default());
+            refuse(&parts, page, (&waiting, user), (error, view))
         }
     }
 }
@@ -243,10 +251,10 @@ async fn enter(
     session::begin(&web.ports, session, login, duration).await
 }
 
-async fn refuse(
-    web: &Web,
+fn refuse(
     parts: &Parts,
-    id: &str,
+    page: (&str, &str),
+    seen: (&Waiting, Option<&User>),
     (error, view): (LogInError, View<'_>),
 ) -> Response {
     let (status, error, retry) = match error {
@@ -276,7 +284,7 @@ async fn refuse(
         error: Some(error),
         ..view
     };
-    let mut response = show(web, parts, id, (status, view)).await;
+    let mut response = show(parts, page, seen, (status, view));
     if let Some(retry) = retry {
         response
             .headers_mut()

@@ -3,6 +3,7 @@
 //! Views borrow; they hold no logic beyond choosing words. Whatever a client or a user supplied is escaped by the
 //! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
 
+pub mod choose;
 mod client;
 pub mod consent;
 pub mod dev_mail;
@@ -13,6 +14,7 @@ pub mod playground;
 mod playground_view;
 mod scope_text;
 mod views;
+pub mod way;
 
 pub use client::{ClientLinks, ClientView};
 pub use error::{ErrorCause, ErrorPage};
@@ -20,8 +22,8 @@ pub use links::{FormAction, HttpsUrl, ReturnUrl};
 pub use playground_view::{PlaygroundAction, PlaygroundPage, Step, StepOutcome};
 pub use scope_text::ScopeText;
 pub use views::{
-    ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage, LoginReason,
-    LogoutPage, ServerMode,
+    ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage,
+    LoginReason, LogoutPage, ServerMode,
 };
 
 use crate::web::csp::PagePolicy;

@@ -58,6 +58,30 @@ impl<'a> ScopeText<'a> {
         };
         Self::Known { title, explanation }
     }
+
+    /// The words for several scopes, in the order of what they mean: who you are, what is known of
+    /// you, what you may do, what others define, and lasting access at the end.
+    pub fn by_meaning(scopes: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        let mut scopes: Vec<&str> = scopes.collect();
+        scopes.sort_by_key(|scope| rank(scope));
+        scopes.into_iter().map(Self::of).collect()
+    }
+}
+
+fn rank(scope: &str) -> usize {
+    const LAST: &str = "offline_access";
+    const KNOWN: [&str; 8] = [
+        "openid",
+        "profile",
+        "email",
+        "phone",
+        "address",
+        "roles",
+        "groups",
+        "permissions",
+    ];
+    let known = KNOWN.iter().position(|known| *known == scope);
+    known.unwrap_or(KNOWN.len() + usize::from(scope == LAST))
 }
 
 #[cfg(test)]
@@ -73,6 +97,15 @@ mod tests {
                 "{scope}"
             );
         }
+    }
+
+    #[test]
+    fn who_you_are_comes_first_and_lasting_access_last() {
+        let asked = "address email library:borrow offline_access openid phone profile roles";
+        let shown = ScopeText::by_meaning(asked.split(' '));
+        let expected = "openid profile email phone address roles library:borrow offline_access";
+        let expected: Vec<_> = expected.split(' ').map(ScopeText::of).collect();
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -20,6 +20,8 @@ fn reader() -> ClientView<'static> {
 
 fn login() -> LoginPage<'static> {
     LoginPage {
+        action: "/login?interaction=int-1&client_id=reader",
+        another: Some("/login?interaction=int-1&client_id=reader&account=another"),
         interaction: "int-1",
         csrf: "csrf-1",
         client: Some(reader()),
@@ -39,11 +41,13 @@ fn consent() -> ConsentPage<'static> {
         "library:borrow",
     ];
     ConsentPage {
+        action: "/consent?interaction=int-1&client_id=reader",
+        another: "/login?interaction=int-1&client_id=reader&account=another",
         interaction: "int-1",
         csrf: "csrf-1",
         client: reader(),
         user: "Ada Lovelace",
-        scopes: scopes.into_iter().map(ScopeText::of).collect(),
+        scopes: ScopeText::by_meaning(scopes.into_iter()),
     }
 }
 
@@ -137,8 +141,30 @@ fn the_login_page_looks_as_recorded() {
     insta::assert_snapshot!("login_failed", rendered(&page));
     page.client = None;
     page.error = None;
-    page.reason = LoginReason::Confirm;
+    let user = "Ada Lovelace";
+    page.reason = LoginReason::Confirm { user };
     insta::assert_snapshot!("login_own", rendered(&page));
+    let mut page = login();
+    page.reason = LoginReason::Another { user };
+    insta::assert_snapshot!("login_another", rendered(&page));
+}
+
+fn choose() -> ChoosePage<'static> {
+    ChoosePage {
+        action: "/choose-account?interaction=int-1&client_id=reader",
+        another: "/login?interaction=int-1&client_id=reader&account=another",
+        interaction: "int-1",
+        csrf: "csrf-1",
+        client: reader(),
+        account: "248289761001",
+        user: "Ada Lovelace",
+        username: "ada",
+    }
+}
+
+#[test]
+fn the_page_of_accounts_looks_as_recorded() {
+    insta::assert_snapshot!("choose", rendered(&choose()));
 }
 
 #[test]
@@ -217,6 +243,18 @@ fn c154_scripts_in_client_metadata_are_inert() {
 
 #[test]
 fn c154_scripts_in_a_display_name_are_inert() {
+    let mut page = choose();
+    page.user = HOSTILE;
+    page.username = HOSTILE;
+    assert_inert(&page);
+    for reason in [
+        LoginReason::Confirm { user: HOSTILE },
+        LoginReason::Another { user: HOSTILE },
+    ] {
+        let mut page = login();
+        page.reason = reason;
+        assert_inert(&page);
+    }
     let mut page = consent();
     page.user = HOSTILE;
     assert_inert(&page);
@@ -284,7 +322,7 @@ fn the_whole_login_page_stays_under_30_kilobytes() {
 #[test]
 fn every_form_works_without_scripts() {
     let login = login().render().unwrap();
-    assert!(login.contains("<form method=\"post\" action=\"/login\">"));
+    assert!(login.contains("<form method=\"post\" action=\"/login?"));
     for id in ["username", "password", "remember", "login"] {
         assert!(login.contains(&format!("id=\"{id}\"")), "{id}");
     }

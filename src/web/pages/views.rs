@@ -9,10 +9,14 @@ use super::links::{FormAction, HttpsUrl, ReturnUrl};
 use super::{Page, ScopeText};
 use crate::web::csp::{Nonce, PagePolicy};
 
-/// The login page; posts `interaction`, `csrf`, `username`, `password` and `remember` to `/login`.
+/// The login page; posts `interaction`, `csrf`, `username`, `password` and `remember`.
 #[derive(Debug, Template)]
 #[template(path = "login.html")]
 pub struct LoginPage<'a> {
+    /// This page's own address, which the form posts to: it can be loaded again after an error.
+    pub action: &'a str,
+    /// The same page for somebody else than who is signed in; only shown where somebody is.
+    pub another: Option<&'a str>,
     /// Names the pending authorization request.
     pub interaction: &'a str,
     /// The token against cross-site posts.
@@ -24,7 +28,7 @@ pub struct LoginPage<'a> {
     /// Whether "keep me signed in" is ticked at first.
     pub remember: bool,
     /// Why the page is shown.
-    pub reason: LoginReason,
+    pub reason: LoginReason<'a>,
     /// What went wrong on the last attempt.
     pub error: Option<LoginError>,
 }
@@ -47,33 +51,41 @@ impl Page for LoginPage<'_> {
 
 /// Why a login page is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginReason {
+pub enum LoginReason<'a> {
     /// Nobody is signed in.
     SignIn,
     /// Somebody is, but the request wants fresh proof (`prompt=login`, `max_age`).
-    Confirm,
+    Confirm {
+        /// Who.
+        user: &'a str,
+    },
+    /// Somebody is, and wants to be somebody else.
+    Another {
+        /// Who.
+        user: &'a str,
+    },
 }
 
-impl LoginReason {
+impl LoginReason<'_> {
     fn heading(self) -> &'static str {
         match self {
-            Self::SignIn => "Sign in",
-            Self::Confirm => "Confirm it is you",
+            Self::SignIn | Self::Another { .. } => "Sign in",
+            Self::Confirm { .. } => "Confirm it is you",
         }
     }
 
     fn lead(self) -> &'static str {
         match self {
-            Self::SignIn => "to continue to",
-            Self::Confirm => "Enter your password again to continue to",
+            Self::SignIn | Self::Another { .. } => "to continue to",
+            Self::Confirm { .. } => "Enter your password again to continue to",
         }
     }
 
     /// The line under the heading when no application waits.
     fn own_lead(self) -> &'static str {
         match self {
-            Self::SignIn => "Use your account on this server.",
-            Self::Confirm => "Enter your password again.",
+            Self::SignIn | Self::Another { .. } => "Use your account on this server.",
+            Self::Confirm { .. } => "Enter your password again.",
         }
     }
 }
@@ -110,10 +122,43 @@ impl LoginError {
     }
 }
 
-/// The consent page; posts `interaction`, `csrf` and `decision` (`approve` or `cancel`) to `/consent`.
+/// The accounts of this browser; posts `interaction`, `csrf` and `account`.
+#[derive(Debug, Template)]
+#[template(path = "choose.html")]
+pub struct ChoosePage<'a> {
+    /// Where the form posts to.
+    pub action: &'a str,
+    /// The login page for somebody else.
+    pub another: &'a str,
+    /// Names the pending authorization request.
+    pub interaction: &'a str,
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// Who asks.
+    pub client: ClientView<'a>,
+    /// The identifier of the account that is signed in.
+    pub account: &'a str,
+    /// Its display name or username.
+    pub user: &'a str,
+    /// Its username.
+    pub username: &'a str,
+}
+
+impl Page for ChoosePage<'_> {
+    fn policy(&self) -> PagePolicy {
+        let policy = PagePolicy::bare().own_forms().keep_opener();
+        self.client.allow_forms(policy)
+    }
+}
+
+/// The consent page; posts `interaction`, `csrf` and `decision` (`approve` or `cancel`).
 #[derive(Debug, Template)]
 #[template(path = "consent.html")]
 pub struct ConsentPage<'a> {
+    /// Where the form posts to.
+    pub action: &'a str,
+    /// The login page for somebody else.
+    pub another: &'a str,
     /// Names the pending authorization request.
     pub interaction: &'a str,
     /// The token against cross-site posts.

@@ -126,9 +126,9 @@ impl Worker {
                 continue;
             }
             let page = answer.text().await.ok()?;
-            let path = if page.contains("action=\"/login\"") {
+            let path = if page.contains("action=\"/login") {
                 "/login"
-            } else if page.contains("action=\"/consent\"") {
+            } else if page.contains("action=\"/consent") {
                 "/consent"
             } else {
                 return None;

@@ -73,9 +73,9 @@ impl<'a> Browser<'a> {
             if answer.status == StatusCode::SEE_OTHER && answer.location().starts_with('/') {
                 let location = answer.location().to_owned();
                 answer = self.get(&location).await;
-            } else if answer.body.contains("action=\"/login\"") {
+            } else if answer.body.contains("action=\"/login") {
                 answer = self.log_in(&answer.body, USERNAME, PASSWORD).await;
-            } else if answer.body.contains("action=\"/consent\"") {
+            } else if answer.body.contains("action=\"/consent") {
                 let fields = hidden_fields(&answer.body);
                 let mut fields: Vec<(&str, &str)> = fields
                     .iter()
