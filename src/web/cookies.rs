@@ -12,8 +12,9 @@ use subtle::ConstantTimeEq as _;
 
 use crate::protocol::known_device::Device;
 
-/// Interactions whose cookies a browser may hold; the rest are removed, or headers would overflow.
-const MAX_INTERACTIONS: usize = 16;
+/// Interactions whose cookies a browser may hold; beyond them the oldest are removed, or the header
+/// would overflow: with these it stays below 5 KiB, of which proxies commonly take 8.
+const MAX_INTERACTIONS: usize = 50;
 /// What browsers keep a cookie at most (RFC 6265bis §5.5): 400 days.
 const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
 /// A day.
@@ -190,7 +191,9 @@ impl Cookies {
 
     fn is_ours(&self, name: &str) -> bool {
         name.strip_prefix(self.session_name()).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with("-flow-") || rest == "-playground"
+            rest.is_empty()
+                || rest.starts_with("-flow-")
+                || matches!(rest, "-device" | "-playground")
         })
     }
 
@@ -284,7 +287,7 @@ mod tests {
     fn old_interactions_give_way_to_new_ones() {
         let cookies = Cookies::new(false);
         let mut headers = HeaderMap::new();
-        let sent = (0..40)
+        let sent = (0..70)
             .map(|n| format!("countersign-flow-{n}=s"))
             .collect::<Vec<_>>()
             .join("; ");
@@ -294,7 +297,16 @@ mod tests {
             .iter()
             .filter(|line| line.to_str().unwrap().contains("Max-Age=0"))
             .count();
-        assert_eq!(removed, 40 + 1 - MAX_INTERACTIONS);
+        assert_eq!(removed, 70 + 1 - MAX_INTERACTIONS);
+        let sent: usize = (0..MAX_INTERACTIONS)
+            .filter_map(|_| {
+                Cookies::new(true)
+                    .set_interaction(&HeaderMap::new(), &"i".repeat(22), &"s".repeat(43), 60)
+                    .pop()
+            })
+            .map(|line| line.to_str().unwrap().split(';').next().unwrap().len() + 2)
+            .sum();
+        assert!(sent < 5 * 1024, "{sent}");
     }
 
     #[test]

@@ -174,7 +174,7 @@ impl ErrorCause {
             Self::ForeignInteraction => (
                 "foreign_interaction",
                 "This sign\u{2011}in began in another browser",
-                "A sign\u{2011}in can only be completed in the browser in which it began.",
+                "A sign\u{2011}in can only be completed in the browser in which it began. If it began here, newer ones have taken its place: a browser keeps the last 50.",
             ),
             Self::NoCookies => (
                 "no_cookies",
