@@ -342,6 +342,11 @@ impl App {
         guard::protect(self.router(), guard)
     }
 
+    /// The routes of the management listener, not ready any more from when `stopping` is cancelled.
+    pub fn management_router(&self, stopping: CancellationToken) -> Router {
+        health::router(self.web.clone(), stopping)
+    }
+
     /// Serves until `stop`, and does what has to be done from time to time.
     pub async fn serve(
         &self,
@@ -350,7 +355,7 @@ impl App {
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
         let public = self.guarded_router(config);
-        let management = health::router(self.web.clone(), stop.clone());
+        let management = self.management_router(stop.clone());
         let (ended, ()) = tokio::join!(
             async {
                 let ended = server.run(public, management, stop.clone()).await;

@@ -43,10 +43,11 @@ async fn live() -> Json<Value> {
 
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     let ports = &health.web.ports;
-    let probe = StateKey::new(Kind::Counter, "health");
+    // Written, and so that it must reach the disk: what only reads does not notice a full one.
+    let probe = StateKey::new(Kind::RevokedToken, "health");
     let (database, state) = tokio::join!(
         tokio::time::timeout(PATIENCE, ports.store.ping()),
-        tokio::time::timeout(PATIENCE, ports.state.get(&probe)),
+        tokio::time::timeout(PATIENCE, ports.state.put(&probe, b"", PATIENCE)),
     );
     let (database, state) = (matches!(database, Ok(Ok(()))), matches!(state, Ok(Ok(_))));
     let stopping = health.stopping.is_cancelled();
