@@ -75,6 +75,10 @@ impl Credentials {
             _ => (None, Proof::None),
         };
         match (from_proof, named) {
+            // RFC 7521 §4.2: client_id must identify the client that the assertion is about.
+            (Some(proved), Some(named)) if proved != named && assertion.is_some() => {
+                Err(rejected("client_id is not the subject of the assertion"))
+            }
             (Some(proved), Some(named)) if proved != named => Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
                 "client_id contradicts the client authentication",
