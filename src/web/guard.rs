@@ -23,7 +23,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ipnet::IpNet;
 use tower_http::compression::CompressionLayer;
 
-pub use self::cors::Origins;
+pub use self::{address::client as caller, cors::Origins};
 use super::{
     answer,
     api::{

@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 /// What stands further left was written by the caller.
 ///
 /// An entry that cannot be read ends the search: whoever stands left of it cannot be known. If a
-/// proxy was all that had been found by then, the caller gets [`unreadable`], so that strangers who
+/// proxy was all that had been found by then, the caller gets `unreadable`, so that strangers who
 /// cannot be told apart neither use up the proxy's own share nor that of anybody who has an address.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut client = peer.to_canonical();
     let lines = headers.get_all("x-forwarded-for").iter().rev();
