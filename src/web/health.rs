@@ -49,7 +49,7 @@ async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
         tokio::time::timeout(PATIENCE, ports.store.ping()),
         tokio::time::timeout(PATIENCE, ports.state.put(&probe, b"", PATIENCE)),
     );
-    let (database, state) = (matches!(database, Ok(Ok(()))), matches!(state, Ok(Ok(_))));
+    let (database, state) = (matches!(database, Ok(Ok(()))), matches!(state, Ok(Ok(()))));
     let stopping = health.stopping.is_cancelled();
     let is_ready = database && state && !stopping;
     let status = if is_ready {

@@ -203,6 +203,7 @@ on_both! {
             client.with(name, value).await.assert_error(401, "invalid_client");
         }
         assert_eq!(client.with("nbf", json!(now + 8)).await.status, StatusCode::OK);
+        assert_eq!(client.with("iat", json!(now + 8)).await.status, StatusCode::OK);
     }
 
     async fn c068_and_c069_neither_another_name_nor_another_key_will_do(app: TestApp) {

@@ -1,12 +1,18 @@
 //! RFC 7662, RFC 7009: what others learn about tokens, and how tokens die on request.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
-use countersign::domain::{
-    client::AccessTokenFormat,
-    id::{ClientId, RoleId},
-    resource::ResourceServer,
-    role::{Permission, Role},
+use countersign::{
+    application::ports::Clock as _,
+    domain::{
+        client::AccessTokenFormat,
+        id::{ClientId, RoleId},
+        resource::ResourceServer,
+        role::{Permission, Role},
+    },
 };
+use serde_json::json;
 
 use super::support::app::{Browser, ISSUER, TestApp, claims, on_both};
 
@@ -159,6 +165,49 @@ on_both! {
             assert_eq!(app.post_as("web", "/oauth2/revoke", &[("token", access)]).await.status, StatusCode::OK);
             assert_eq!(introspect(&app, "web", access).await["active"], false);
             assert_eq!(app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.status, StatusCode::OK);
+        }
+    }
+
+    async fn c103_a_revocation_that_cannot_be_written_is_not_answered_as_done(app: TestApp) {
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let tokens = app.tokens("web", "openid offline_access").await;
+            for (name, table) in [("access_token", "revocations"), ("refresh_token", "grants")] {
+                let token = tokens[name].as_str().unwrap();
+                app.execute(&format!("ALTER TABLE {table} RENAME TO away")).await;
+                let answer = app.post_as("web", "/oauth2/revoke", &[("token", token)]).await;
+                answer.assert_error(503, "temporarily_unavailable");
+                app.execute(&format!("ALTER TABLE away RENAME TO {table}")).await;
+                // Whoever is told so tries again, and then it is done.
+                let answer = app.post_as("web", "/oauth2/revoke", &[("token", token)]).await;
+                assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.body);
+                let answer = app.post_as("web", "/oauth2/introspect", &[("token", token)]).await;
+                assert_eq!(answer.json(), json!({ "active": false }), "{name}");
+            }
+        }
+    }
+
+    async fn c104_of_two_not_befores_the_later_wins_everywhere(app: TestApp) {
+        for (user, client) in [(5, 10), (10, 5)] {
+            let now = app.clock.now();
+            let at = |seconds| now.plus(Duration::from_secs(seconds));
+            app.clock.advance(Duration::from_secs(7));
+            let between = app.tokens("web", "openid offline_access").await;
+            app.clock.advance(Duration::from_secs(5));
+            app.change_user(|it| it.not_before = at(user)).await;
+            app.change_client("web", |it| it.not_before = at(client)).await;
+            let text = |tokens: &serde_json::Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+            let access = text(&between, "access_token");
+            app.get_with("/oauth2/userinfo", &access).await.assert_error(401, "invalid_token");
+            for name in ["access_token", "refresh_token"] {
+                let token = text(&between, name);
+                let answer = app.post_as("web", "/oauth2/introspect", &[("token", &token)]).await;
+                assert_eq!(answer.json(), json!({ "active": false }), "{name}");
+            }
+            app.refresh("web", &text(&between, "refresh_token")).await.assert_error(400, "invalid_grant");
+            let after = app.tokens("web", "openid offline_access").await;
+            assert_eq!(app.get_with("/oauth2/userinfo", &text(&after, "access_token")).await.status, StatusCode::OK);
+            assert_eq!(app.refresh("web", &text(&after, "refresh_token")).await.status, StatusCode::OK);
         }
     }
 

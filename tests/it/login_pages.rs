@@ -6,11 +6,17 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use countersign::domain::client::ConsentPolicy;
+use countersign::{
+    application::ports::Page,
+    domain::{
+        client::ConsentPolicy,
+        id::{ClientId, UserId},
+    },
+};
 
 use super::support::app::{
-    Browser, CALLBACK, ISSUER, PASSWORD, TestApp, USERNAME, authorize_uri, encode, hidden_fields,
-    on_both, start, user,
+    Browser, CALLBACK, ISSUER, PASSWORD, TestApp, USERNAME, authorize_uri, claims, encode,
+    hidden_fields, on_both, start, user,
 };
 
 const SESSION: &str = "__Host-countersign";
@@ -35,6 +41,53 @@ fn with<'a>(
         .collect()
 }
 
+/// Asserts that this form is refused when another site posts it, or when its token is missing or wrong.
+async fn refused_from_elsewhere(browser: &mut Browser<'_>, uri: &str, fields: &[(&str, &str)]) {
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "https://id.example.evil.example"),
+        ("origin", "http://id.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let request = Request::post(uri)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(name, value)
+            .body(Body::from(encode(fields)))
+            .unwrap();
+        browser.send(request).await.assert_page(403);
+    }
+    for token in [None, Some("x")] {
+        let mut forged: Vec<_> = fields.to_vec();
+        forged.retain(|(name, _)| *name != "csrf");
+        forged.extend(token.map(|token| ("csrf", token)));
+        browser.post(uri, &forged).await.assert_page(403);
+    }
+}
+
+/// Asserts that this user has consented to nothing of the client, and that it holds no grant of theirs.
+async fn assert_nothing_granted(app: &TestApp, user: &UserId, client: &str) {
+    let client = ClientId::new(client);
+    let reader = app.ports().store.reader();
+    assert!(reader.consent(user, &client).await.unwrap().is_none());
+    let page = Page {
+        after: None,
+        limit: 1000,
+    };
+    let events = reader.events(&page).await.unwrap();
+    let theirs = events.iter().filter(|event| {
+        event.user.as_ref() == Some(user) && event.client.as_ref() == Some(&client)
+    });
+    let kinds: Vec<_> = theirs.map(|event| event.kind.as_str()).collect();
+    assert!(
+        !kinds
+            .iter()
+            .any(|kind| kind.starts_with("consent.") || kind.starts_with("grant.")),
+        "{kinds:?}"
+    );
+}
+
 on_both! {
     async fn c138_a_session_known_before_the_login_is_worthless(app: TestApp) {
         let mut browser = Browser::new(&app);
@@ -57,18 +110,48 @@ on_both! {
         let (mut browser, page) = login_page(&app, &[]).await;
         let fields = hidden_fields(&page);
         let login = with(&fields, &[("username", USERNAME), ("password", PASSWORD)]);
-        for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
-            let request = Request::post("/login")
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header(name, value)
-                .body(Body::from(encode(&login)))
-                .unwrap();
-            browser.send(request).await.assert_page(403);
-        }
-        let without_token: Vec<_> = login.iter().filter(|(name, _)| *name != "csrf").copied().collect();
-        browser.post("/login", &without_token).await.assert_page(403);
+        refused_from_elsewhere(&mut browser, "/login", &login).await;
         assert!(!browser.cookies.contains_key(SESSION));
         assert!(!app.events().await.contains(&"login.succeeded"));
+    }
+
+    async fn c139_a_consent_posted_from_another_site_grants_nothing(app: TestApp) {
+        let (mut browser, page) = login_page(&app, &[]).await;
+        let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
+        let answer = browser.get(answer.location()).await;
+        let page = browser.get(answer.location()).await.body;
+        let fields = hidden_fields(&page);
+        let approval = with(&fields, &[("decision", "approve")]);
+        refused_from_elsewhere(&mut browser, "/consent", &approval).await;
+        assert_nothing_granted(&app, &app.user, "web").await;
+        // The same from our own page is an approval.
+        let answer = browser.post("/consent", &approval).await;
+        assert!(browser.finish(answer).await.location_param("code").is_some());
+        assert!(app.events().await.contains(&"consent.granted"));
+    }
+
+    async fn c139_a_logout_confirmed_from_another_site_ends_nothing(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        browser.code("web", &[]).await;
+        let page = browser.get("/oauth2/logout").await.body;
+        let fields = hidden_fields(&page);
+        refused_from_elsewhere(&mut browser, "/oauth2/logout/confirm", &with(&fields, &[])).await;
+        assert!(browser.authorize("web", &[("prompt", "none")]).await.location_param("code").is_some());
+        assert!(!app.events().await.contains(&"session.ended"));
+    }
+
+    async fn c032_c037_two_dozen_flows_in_one_browser_all_finish(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        let mut begun = Vec::new();
+        for n in 0..24 {
+            begun.push(browser.authorize("web", &[("state", &format!("tab {n}"))]).await);
+        }
+        for (n, answer) in begun.into_iter().enumerate().rev() {
+            let answer = browser.finish(answer).await;
+            assert!(answer.location_param("code").is_some(), "{n}: {answer:?}");
+            assert_eq!(answer.location_param("state"), Some(format!("tab {n}")));
+        }
+        assert!(!browser.cookies.keys().any(|name| name.contains("-flow-")), "all are cleared away");
     }
 
     async fn c032_a_login_that_another_browser_began_cannot_be_finished(app: TestApp) {
@@ -83,21 +166,49 @@ on_both! {
     }
 
     async fn c037_consent_to_anothers_request_grants_nothing(app: TestApp) {
+        let victims_account = app.add_user("bob").await;
         let mut attacker = Browser::new(&app);
         attacker.code("web", &[]).await;
         let location = attacker.authorize("web", &[("prompt", "consent")]).await.location().to_owned();
         let page = attacker.get(&location).await.body;
         let mut victim = Browser::new(&app);
-        victim.code("other", &[]).await;
+        victim.code_as("bob", "other").await;
         let fields = hidden_fields(&page);
-        victim.post("/consent", &with(&fields, &[("decision", "approve")])).await.assert_page(403);
+        let answer = victim.post("/consent", &with(&fields, &[("decision", "approve")])).await;
+        answer.assert_page(403);
+        assert!(!victim.cookies.values().any(|value| answer.body.contains(value)));
+        assert_nothing_granted(&app, &victims_account, "web").await;
+        victim.authorize("web", &[("prompt", "none")]).await.assert_redirected_error("consent_required");
+        // Nor does the attacker get anything of the victim's: the request is still the attacker's own.
+        let answer = attacker.get(&location).await;
+        let answer = attacker.finish(answer).await;
+        let tokens = app.redeem("web", &answer.location_param("code").unwrap()).await.json();
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["sub"], app.user.as_str());
     }
 
     async fn c038_every_redirect_after_a_form_is_a_303(app: TestApp) {
         let (mut browser, page) = login_page(&app, &[]).await;
         let answer = browser.log_in(&page, USERNAME, PASSWORD).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER);
         assert!(answer.location().starts_with("/oauth2/authorize/resume?interaction="));
+        let answer = browser.get(answer.location()).await;
+        let page = browser.get(answer.location()).await.body;
+        let fields = hidden_fields(&page);
+        let answer = browser.post("/consent", &with(&fields, &[("decision", "approve")])).await;
+        assert!(browser.finish(answer.clone()).await.location_param("code").is_some());
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let answer = browser.authorize("web", &[("prompt", "consent")]).await;
+        let page = browser.get(answer.location()).await.body;
+        let fields = hidden_fields(&page);
+        let answer = browser.post("/consent", &with(&fields, &[("decision", "cancel")])).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let body = authorize_uri("web", &[]).split_once('?').unwrap().1.to_owned();
+        let request = Request::post("/oauth2/authorize").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = browser.send(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let page = browser.get("/oauth2/logout").await.body;
+        let fields = hidden_fields(&page);
+        let answer = browser.post("/oauth2/logout/confirm", &with(&fields, &[])).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
     }
 
     async fn c141_refusals_look_the_same_whatever_was_wrong(app: TestApp) {

@@ -2,7 +2,14 @@
 
 use axum::http::StatusCode;
 
-use super::support::app::{Browser, ISSUER, TestApp, encode, hidden_fields, on_both};
+use countersign::{
+    domain::{client::AccessTokenFormat, key::SigningAlgorithm},
+    protocol::id_token,
+};
+
+use super::support::app::{
+    Browser, ISSUER, Stage, TestApp, claims, encode, hidden_fields, on_both,
+};
 
 const BYE: &str = "https://rp.example/bye";
 
@@ -115,23 +122,79 @@ on_both! {
         let (foreign, _) = signed_in(&app, &mut attacker).await;
         let mut victim = Browser::new(&app);
         signed_in(&app, &mut victim).await;
-        let page = victim.get(&logout(&[("id_token_hint", &foreign), ("post_logout_redirect_uri", BYE)])).await;
-        assert!(page.body.contains("id=\"logout\""), "asked, not redirected");
+        for _ in 0..2 {
+            let page = victim.get(&logout(&[("id_token_hint", &foreign), ("post_logout_redirect_uri", BYE)])).await;
+            assert!(page.body.contains("id=\"logout\""), "asked, not redirected");
+            assert!(is_signed_in(&mut victim).await);
+            // Expired it is no better.
+            app.clock.advance(std::time::Duration::from_hours(1));
+        }
+        assert!(is_signed_in(&mut attacker).await);
+        assert!(!app.events().await.contains(&"session.ended"));
+    }
+
+    async fn c133_a_hint_about_another_user_leaves_this_one_alone(app: TestApp) {
+        app.add_user("bob").await;
+        let mut attacker = Browser::new(&app);
+        let code = attacker.code_as("bob", "web").await;
+        let tokens = app.redeem("web", &code).await.json();
+        let about_bob = tokens["id_token"].as_str().unwrap();
+        let mut victim = Browser::new(&app);
+        signed_in(&app, &mut victim).await;
+        for fields in [&[("id_token_hint", about_bob)][..], &[("id_token_hint", about_bob), ("post_logout_redirect_uri", BYE), ("client_id", "web")]] {
+            let page = victim.get(&logout(fields)).await;
+            assert_eq!(page.status, StatusCode::OK);
+            assert!(page.body.contains("id=\"logout\""), "asked, not redirected");
+            let page = victim.post("/oauth2/logout", fields).await;
+            assert!(page.body.contains("id=\"logout\""), "asked, not redirected");
+            assert!(is_signed_in(&mut victim).await && is_signed_in(&mut attacker).await);
+        }
+        assert!(!app.events().await.contains(&"session.ended"));
+    }
+
+    async fn c133_a_hint_of_another_issuer_ends_nothing(app: TestApp) {
+        let mut victim = Browser::new(&app);
+        let (own, _) = signed_in(&app, &mut victim).await;
+        // One that another issuer signed about the same user, client and session.
+        let elsewhere = TestApp::start(Stage::Embedded).await;
+        let proper = claims(&own);
+        let mut foreign = proper.clone();
+        foreign["iss"] = "https://other.example".into();
+        let sign = |app: &TestApp, claims: &serde_json::Value| {
+            app.ports().signer.sign(id_token::TYP, SigningAlgorithm::Rs256, claims.to_string().as_bytes()).unwrap()
+        };
+        for hint in [
+            sign(&elsewhere, &proper),
+            sign(&elsewhere, &foreign),
+            // And one of our own keys that names another: only the name is wrong.
+            sign(&app, &foreign),
+        ] {
+            for fields in [&[("id_token_hint", hint.as_str())][..], &[("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BYE)]] {
+                victim.get(&logout(fields)).await.assert_page(400);
+                victim.post("/oauth2/logout", fields).await.assert_page(400);
+            }
+        }
         assert!(is_signed_in(&mut victim).await);
+        assert!(!app.events().await.contains(&"session.ended"));
+        let same = sign(&app, &proper);
+        assert_eq!(victim.get(&logout(&[("id_token_hint", &same), ("post_logout_redirect_uri", BYE)])).await.location(), BYE);
     }
 
     async fn c136_no_token_survives_the_logout_of_its_session(app: TestApp) {
-        let mut browser = Browser::new(&app);
-        let (id_token, refresh) = signed_in(&app, &mut browser).await;
-        let pending = browser.code("web", &[("scope", "openid offline_access")]).await;
-        let refreshed = app.refresh("web", &refresh).await.json();
-        browser.get(&logout(&[("id_token_hint", &id_token)])).await;
-        let access = refreshed["access_token"].as_str().unwrap();
-        app.get_with("/oauth2/userinfo", access).await.assert_error(401, "invalid_token");
-        for token in [refresh.as_str(), refreshed["refresh_token"].as_str().unwrap()] {
-            app.refresh("web", token).await.assert_error(400, "invalid_grant");
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let mut browser = Browser::new(&app);
+            let (id_token, refresh) = signed_in(&app, &mut browser).await;
+            let pending = browser.code("web", &[("scope", "openid offline_access")]).await;
+            let refreshed = app.refresh("web", &refresh).await.json();
+            browser.get(&logout(&[("id_token_hint", &id_token)])).await;
+            let access = refreshed["access_token"].as_str().unwrap();
+            app.get_with("/oauth2/userinfo", access).await.assert_error(401, "invalid_token");
+            for token in [refresh.as_str(), refreshed["refresh_token"].as_str().unwrap()] {
+                app.refresh("web", token).await.assert_error(400, "invalid_grant");
+            }
+            app.redeem("web", &pending).await.assert_error(400, "invalid_grant");
         }
-        app.redeem("web", &pending).await.assert_error(400, "invalid_grant");
     }
 
     async fn logout_by_post_works_as_by_get(app: TestApp) {

@@ -83,6 +83,28 @@ on_both! {
         refreshed.assert_error(401, "invalid_client");
     }
 
+    async fn c006_c116_c117_no_client_is_made_with_an_address_that_scripts_leaks_or_matches_others(app: TestApp) {
+        for uri in [
+            "JavaScript:alert(1)", "javascript://rp.example/%0aalert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:https://rp.example/x",
+            "https://rp.example/cb#fragment", "https://*.rp.example/cb", "https://rp.example/*", "/cb", "rp.example/cb", "",
+            "http://rp.example/cb", "http://localhost.evil.test/cb", "http://127.0.0.1.evil.test/cb", "http://127.0.0.1@evil.test/cb", "https://user@rp.example/cb",
+            "https://rp.example/\u{0}", "https://rp.example\\@evil.test/cb", " https://rp.example/cb", "myapp:cb",
+        ] {
+            for field in ["redirect_uris", "post_logout_redirect_uris"] {
+                let mut command = RegisterClient::preset(ClientKind::Web, "evil");
+                command.redirect_uris = vec!["https://rp.example/cb".into()];
+                if field == "redirect_uris" {
+                    command.redirect_uris = vec![uri.into()];
+                } else {
+                    command.post_logout_redirect_uris = vec![uri.into()];
+                }
+                let refused = register_client(&registrar(&app), command).await.map(drop);
+                assert!(matches!(refused, Err(RegistrarError::Invalid { .. })), "{field} {uri:?}");
+            }
+        }
+        assert!(!app.events().await.contains(&"client.created"));
+    }
+
     async fn c076_no_client_takes_the_form_of_a_user(app: TestApp) {
         for id in [app.user.to_string(), app.user.to_string().to_uppercase(), app.user.to_string().replace('-', "")] {
             let command = RegisterClient { id: Some(id.clone()), ..RegisterClient::preset(ClientKind::Service, "evil") };

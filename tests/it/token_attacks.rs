@@ -8,7 +8,7 @@ use axum::{
 };
 use countersign::{
     application::{commands::withdraw_consent::withdraw_consent, ports::Clock as _},
-    domain::client::{ClientStatus, GrantType},
+    domain::client::{AccessTokenFormat, ClientStatus, GrantType},
 };
 use tokio::task::JoinSet;
 
@@ -49,17 +49,20 @@ async fn race(routers: &[axum::Router], client: &str, fields: &[(&str, &str)]) -
 
 on_both! {
     async fn c044_code_race(app: TestApp) {
-        let code = code(&app).await;
-        let answers = race(std::slice::from_ref(&app.router), "web", &exchange(&code)).await;
-        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == StatusCode::OK);
-        assert_eq!(won.len(), 1);
-        for answer in &lost {
-            answer.assert_error(400, "invalid_grant");
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let code = code(&app).await;
+            let answers = race(std::slice::from_ref(&app.router), "web", &exchange(&code)).await;
+            let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == StatusCode::OK);
+            assert_eq!(won.len(), 1);
+            for answer in &lost {
+                answer.assert_error(400, "invalid_grant");
+            }
+            let tokens = won[0].json();
+            app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
+            app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
+            assert!(app.events().await.contains(&"code.replayed"));
         }
-        let tokens = won[0].json();
-        app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
-        app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
-        assert!(app.events().await.contains(&"code.replayed"));
     }
 
     async fn c045_a_code_of_another_client_is_refused_and_noted(app: TestApp) {
@@ -118,18 +121,21 @@ on_both! {
     }
 
     async fn c052_a_rotated_refresh_token_revokes_its_grant_after_the_grace(app: TestApp) {
-        let tokens = app.tokens("web", "openid offline_access").await;
-        let first = tokens["refresh_token"].as_str().unwrap();
-        let rotated = app.refresh("web", first).await.json();
-        app.clock.advance(Duration::from_secs(9));
-        let retried = app.refresh("web", first).await.json();
-        assert_eq!(retried["refresh_token"], rotated["refresh_token"], "a lost answer is repeated");
-        app.clock.advance(Duration::from_secs(1));
-        app.refresh("web", first).await.assert_error(400, "invalid_grant");
-        app.refresh("web", rotated["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
-        app.get_with("/oauth2/userinfo", rotated["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
-        let events = app.events().await;
-        assert!(events.contains(&"refresh.replayed") && events.contains(&"grant.revoked"), "{events:?}");
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let tokens = app.tokens("web", "openid offline_access").await;
+            let first = tokens["refresh_token"].as_str().unwrap();
+            let rotated = app.refresh("web", first).await.json();
+            app.clock.advance(Duration::from_secs(9));
+            let retried = app.refresh("web", first).await.json();
+            assert_eq!(retried["refresh_token"], rotated["refresh_token"], "a lost answer is repeated");
+            app.clock.advance(Duration::from_secs(1));
+            app.refresh("web", first).await.assert_error(400, "invalid_grant");
+            app.refresh("web", rotated["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
+            app.get_with("/oauth2/userinfo", rotated["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
+            let events = app.events().await;
+            assert!(events.contains(&"refresh.replayed") && events.contains(&"grant.revoked"), "{events:?}");
+        }
     }
 
     async fn c052_without_a_grace_a_retry_is_a_replay(app: TestApp) {
@@ -190,13 +196,16 @@ on_both! {
     }
 
     async fn c057_nothing_is_issued_after_the_grants_of_a_client_were_withdrawn(app: TestApp) {
-        let tokens = app.tokens("web", "openid offline_access").await;
-        let client = countersign::domain::id::ClientId::new("web");
-        let origin = countersign::application::trail::Origin::default();
-        assert!(withdraw_consent(app.ports(), &app.user, &client, &origin).await.unwrap());
-        app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
-        assert!(app.events().await.contains(&"consent.withdrawn"));
-        app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let tokens = app.tokens("web", "openid offline_access").await;
+            let client = countersign::domain::id::ClientId::new("web");
+            let origin = countersign::application::trail::Origin::default();
+            assert!(withdraw_consent(app.ports(), &app.user, &client, &origin).await.unwrap());
+            app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await.assert_error(401, "invalid_token");
+            assert!(app.events().await.contains(&"consent.withdrawn"));
+            app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
+        }
     }
 
     async fn c058_and_c075_each_grant_type_asks_whether_the_client_may(app: TestApp) {
@@ -242,6 +251,20 @@ on_both! {
         let decoy = [("grant_type", "client_credentials"), ("client_id", "web"), ("client_assertion", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3ZWIifQ."), ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")];
         app.post("/oauth2/token", &decoy).await.assert_error(401, "invalid_client");
         assert!(app.events().await.contains(&"client.rejected"));
+    }
+
+    async fn c098_a_certificate_in_a_header_is_no_proof(app: TestApp) {
+        let issued = app.events().await.len();
+        for name in ["x-forwarded-client-cert", "x-ssl-cert", "ssl-client-cert", "x-client-cert", "client-cert", "x-ssl-client-verify"] {
+            let fields = [("grant_type", "client_credentials"), ("client_id", "service")];
+            let request = Request::post("/oauth2/token")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(name, "SUCCESS; Subject=\"CN=service\"")
+                .body(Body::from(encode(&fields)))
+                .unwrap();
+            app.send(request).await.assert_error(401, "invalid_client");
+        }
+        assert!(!app.events().await[issued..].contains(&"grant.issued"));
     }
 
     async fn c070_sloppy_credentials_are_rejected(app: TestApp) {

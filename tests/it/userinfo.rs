@@ -74,9 +74,12 @@ on_both! {
     }
 
     async fn c128_a_token_in_the_query_is_refused(app: TestApp) {
-        let tokens = app.tokens("web", "openid").await;
-        let uri = format!("{URI}?access_token={}", tokens["access_token"].as_str().unwrap());
-        app.get(&uri).await.assert_error(400, "invalid_request");
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let tokens = app.tokens("web", "openid").await;
+            let uri = format!("{URI}?access_token={}", tokens["access_token"].as_str().unwrap());
+            app.get(&uri).await.assert_error(400, "invalid_request");
+        }
     }
 
     async fn without_a_token_the_challenge_has_no_error_code(app: TestApp) {
@@ -95,17 +98,20 @@ on_both! {
     }
 
     async fn c127_a_revoked_token_an_id_token_and_one_without_openid_are_refused(app: TestApp) {
-        let tokens = app.tokens("web", "openid").await;
-        let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
-        app.get_with(URI, id).await.assert_error(401, "invalid_token");
-        app.get_with(URI, &format!("{access}x")).await.assert_error(401, "invalid_token");
-        assert_eq!(app.post_as("web", "/oauth2/revoke", &[("token", access)]).await.status, StatusCode::OK);
-        app.get_with(URI, access).await.assert_error(401, "invalid_token");
-        let without = app.tokens("web", "reports:read").await;
-        let answer = app.get_with(URI, without["access_token"].as_str().unwrap()).await;
-        answer.assert_error(403, "insufficient_scope");
-        let service = app.token("service", &[("grant_type", "client_credentials"), ("scope", "reports:read")]).await.json();
-        assert_eq!(app.get_with(URI, service["access_token"].as_str().unwrap()).await.status, StatusCode::FORBIDDEN);
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| client.tokens.access_token_format = format).await;
+            let tokens = app.tokens("web", "openid").await;
+            let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+            app.get_with(URI, id).await.assert_error(401, "invalid_token");
+            app.get_with(URI, &format!("{access}x")).await.assert_error(401, "invalid_token");
+            assert_eq!(app.post_as("web", "/oauth2/revoke", &[("token", access)]).await.status, StatusCode::OK);
+            app.get_with(URI, access).await.assert_error(401, "invalid_token");
+            let without = app.tokens("web", "reports:read").await;
+            let answer = app.get_with(URI, without["access_token"].as_str().unwrap()).await;
+            answer.assert_error(403, "insufficient_scope");
+            let service = app.token("service", &[("grant_type", "client_credentials"), ("scope", "reports:read")]).await.json();
+            assert_eq!(app.get_with(URI, service["access_token"].as_str().unwrap()).await.status, StatusCode::FORBIDDEN);
+        }
     }
 
     async fn c129_tokens_of_a_disabled_account_are_refused_even_after_it_is_enabled_again(app: TestApp) {

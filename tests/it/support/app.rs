@@ -11,7 +11,7 @@ use countersign::{
     app::{App, AppOptions, Surroundings},
     application::{
         Ports,
-        ports::{Clock as _, UnitOfWork},
+        ports::{Clock as _, PasswordHasher, UnitOfWork},
         settings::{Lifetimes, LoginLimits, Settings},
     },
     domain::{
@@ -169,6 +169,11 @@ impl TestApp {
 
     /// The provider after it was stopped and started again on the same stores.
     pub(crate) async fn restarted(self) -> Self {
+        self.restarted_with(weak_hasher()).await
+    }
+
+    /// The same with a password hasher of the test's own.
+    pub(crate) async fn restarted_with(self, passwords: Arc<dyn PasswordHasher>) -> Self {
         let Self {
             app,
             clock,
@@ -182,7 +187,7 @@ impl TestApp {
         drop((app, router));
         let mut app = None;
         for _ in 0..200 {
-            match try_build(&options, &clock).await {
+            match try_build(&options, &clock, passwords.clone()).await {
                 Ok(built) => {
                     app = Some(built);
                     break;
@@ -275,6 +280,24 @@ impl TestApp {
         work.commit().await.unwrap();
     }
 
+    /// Adds a user of this name with the password of every test.
+    pub(crate) async fn add_user(&self, name: &str) -> UserId {
+        let id = UserId::new(uuid::Uuid::new_v4().to_string());
+        let account = User {
+            username: Username::parse(name).unwrap(),
+            email: None,
+            ..user(&id)
+        };
+        let hash = self.ports().passwords.hash(PASSWORD).await.unwrap();
+        let work = self.begin().await;
+        work.add_user(&account).await.unwrap();
+        work.set_password(&id, &hash, account.created_at)
+            .await
+            .unwrap();
+        work.commit().await.unwrap();
+        id
+    }
+
     /// A transaction of the store.
     pub(crate) async fn begin(&self) -> Box<dyn UnitOfWork> {
         self.ports().store.begin().await.unwrap()
@@ -360,27 +383,30 @@ pub(crate) fn options(
 
 /// A provider from these options, with a password hash that is weak and fast.
 pub(crate) async fn build(options: &AppOptions, clock: &Arc<TestClock>) -> App {
-    try_build(options, clock).await.unwrap()
+    try_build(options, clock, weak_hasher()).await.unwrap()
 }
 
 async fn try_build(
     options: &AppOptions,
     clock: &Arc<TestClock>,
+    passwords: Arc<dyn PasswordHasher>,
 ) -> Result<App, countersign::app::BuildError> {
-    // Weak on purpose: tests check the flow, tests of the hasher check the hash.
+    let surroundings = Surroundings {
+        clock: clock.clone(),
+        rng: Arc::new(SystemRng),
+        passwords,
+    };
+    App::build(options, surroundings).await
+}
+
+/// Weak on purpose: tests check the flow, tests of the hasher check the hash.
+pub(crate) fn weak_hasher() -> Arc<dyn PasswordHasher> {
     let weak = PasswordCost {
         memory_kib: 64,
         passes: 1,
         lanes: 1,
     };
-    let passwords =
-        Argon2Hasher::start(weak, PasswordLoad::default(), Arc::new(SystemRng)).unwrap();
-    let surroundings = Surroundings {
-        clock: clock.clone(),
-        rng: Arc::new(SystemRng),
-        passwords: Arc::new(passwords),
-    };
-    App::build(options, surroundings).await
+    Arc::new(Argon2Hasher::start(weak, PasswordLoad::default(), Arc::new(SystemRng)).unwrap())
 }
 
 /// The settings of every test.
@@ -512,7 +538,7 @@ pub(crate) async fn seed(ports: &Ports) -> UserId {
 }
 
 /// An answer, read to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: axum::http::HeaderMap,

@@ -101,6 +101,15 @@ impl<'a> Browser<'a> {
         self.post("/login", &fields).await
     }
 
+    /// Logs in as somebody for this client, and approves: the code.
+    pub(crate) async fn code_as(&mut self, username: &str, client: &str) -> String {
+        let location = self.authorize(client, &[]).await.location().to_owned();
+        let page = self.get(&location).await;
+        let answer = self.log_in(&page.body, username, PASSWORD).await;
+        let answer = self.finish(answer).await;
+        answer.location_param("code").unwrap()
+    }
+
     /// Runs the whole flow to a code.
     pub(crate) async fn code(&mut self, client: &str, extra: &[(&str, &str)]) -> String {
         let answer = self.authorize(client, extra).await;
