@@ -20,6 +20,8 @@ pub struct Settings {
     pub access_token_algorithm: SigningAlgorithm,
     /// How often a login may be tried.
     pub login_limits: LoginLimits,
+    /// How long events of the trail are kept; for good where absent.
+    pub audit_retention: Option<Duration>,
 }
 
 /// How long things live where a client does not say otherwise.

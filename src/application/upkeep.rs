@@ -8,7 +8,6 @@ use super::{
     Ports,
     ports::{StoreError, UnitOfWork},
 };
-use crate::domain::time::Timestamp;
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_mins(5);
@@ -29,6 +28,12 @@ enum Sweep {
     Revocations,
     /// Changes of the directory that every node has seen.
     Changes,
+    /// Events of the trail beyond the time that the operator keeps them.
+    Events,
+}
+
+impl Sweep {
+    const ALL: [Self; 4] = [Self::Grants, Self::Revocations, Self::Changes, Self::Events];
 }
 
 /// Removes what nobody needs any more, until `stop`.
@@ -38,14 +43,19 @@ pub async fn sweep(ports: &Ports, stop: CancellationToken) {
         .await
         .is_some()
     {
-        for what in [Sweep::Grants, Sweep::Revocations, Sweep::Changes] {
-            if let Err(error) = run(ports, what).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    ?what,
-                    "what has expired could not be removed"
-                );
-            }
+        sweep_once(ports).await;
+    }
+}
+
+/// Removes now what nobody needs any more, batch by batch.
+pub async fn sweep_once(ports: &Ports) {
+    for what in Sweep::ALL {
+        if let Err(error) = run(ports, what).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                ?what,
+                "what has expired could not be removed"
+            );
         }
     }
 }
@@ -53,7 +63,7 @@ pub async fn sweep(ports: &Ports, stop: CancellationToken) {
 async fn run(ports: &Ports, what: Sweep) -> Result<(), StoreError> {
     loop {
         let work = ports.store.begin().await?;
-        let removed = what.batch(&*work, ports.clock.now()).await?;
+        let removed = what.batch(&*work, ports).await?;
         work.commit().await?;
         if removed < BATCH {
             return Ok(());
@@ -62,11 +72,16 @@ async fn run(ports: &Ports, what: Sweep) -> Result<(), StoreError> {
 }
 
 impl Sweep {
-    async fn batch(self, work: &dyn UnitOfWork, now: Timestamp) -> Result<u64, StoreError> {
+    async fn batch(self, work: &dyn UnitOfWork, ports: &Ports) -> Result<u64, StoreError> {
+        let now = ports.clock.now();
         match self {
             Self::Grants => work.sweep_grants(now, BATCH).await,
             Self::Revocations => work.sweep_revocations(now.minus(KEPT), BATCH).await,
             Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
+            Self::Events => match ports.settings.audit_retention {
+                Some(kept) => work.sweep_events(now.minus(kept), BATCH).await,
+                None => Ok(0),
+            },
         }
     }
 }

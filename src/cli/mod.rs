@@ -5,6 +5,7 @@ mod client;
 mod completion;
 mod config;
 mod dev;
+mod explain;
 mod healthcheck;
 mod keys;
 mod migrate;
@@ -105,6 +106,7 @@ enum Verb {
     /// List, rotate and import signing keys
     #[command(subcommand)]
     Keys(keys::KeysVerb),
+    Explain(explain::Explain),
     Healthcheck(healthcheck::Healthcheck),
     Completion(completion::Completion),
     /// Print the version
@@ -166,6 +168,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Resource(verb) => resource::run(global, verb).await,
         Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
+        Verb::Explain(explain) => explain.run(global).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),
         Verb::Version => {

@@ -137,6 +137,11 @@ impl CliError {
         self
     }
 
+    /// What went wrong, without advice.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)
     }
@@ -182,6 +187,7 @@ impl From<BuildError> for CliError {
             | BuildError::Metadata(_)
             | BuildError::Mail(_)
             | BuildError::Passwords(_)
+            | BuildError::Telemetry(_)
             | BuildError::Playground(_) => Self::failed(message),
         }
     }

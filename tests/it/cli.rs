@@ -2,6 +2,7 @@
 
 mod dev;
 mod errors;
+mod explain;
 mod validate;
 
 use std::{

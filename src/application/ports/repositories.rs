@@ -211,9 +211,18 @@ pub trait GrantsMut {
 pub trait Audit {
     /// Events, oldest first, in the order of their identifiers.
     async fn events(&self, page: &Page) -> Result<Vec<AuditEvent>, StoreError>;
+
+    /// Events since `since` that carry this trace id, oldest first, at most `limit`. There is no index
+    /// of traces, which every login would pay for: all events since then are looked at.
+    async fn events_of_trace(
+        &self,
+        trace: &str,
+        since: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<AuditEvent>, StoreError>;
 }
 
-/// The audit trail, which only grows.
+/// The audit trail, which only grows, but for what is too old to keep.
 #[async_trait]
 pub trait AuditMut {
     /// Appends an event.
@@ -221,4 +230,7 @@ pub trait AuditMut {
 
     /// Appends several in one statement.
     async fn record_all(&self, events: &[AuditEvent]) -> Result<(), StoreError>;
+
+    /// Removes at most `limit` events from before `moment`, the oldest first. How many there were.
+    async fn sweep_events(&self, moment: Timestamp, limit: u64) -> Result<u64, StoreError>;
 }

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Set,
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, Order,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, sea_query::Query,
 };
 
 use super::{
     Sql,
-    entities::audit_event::{self, COLUMN},
+    entities::audit_event::{self, COLUMN, Column},
     error::corrupt,
     page_start, row_limit,
 };
@@ -34,6 +34,36 @@ impl<C: ConnectionTrait + Send> Audit for Sql<C> {
             .map(to_event)
             .collect()
     }
+
+    async fn events_of_trace(
+        &self,
+        trace: &str,
+        since: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let rows = audit_event::Entity::find()
+            .filter(COLUMN.id.gte(first_id(since)))
+            .filter(Column::Trace.eq(visible(trace)))
+            .order_by_asc(COLUMN.id)
+            .limit(row_limit(limit))
+            .all(&self.connection);
+        self.checked(rows.await)?
+            .into_iter()
+            .map(to_event)
+            .collect()
+    }
+}
+
+/// What the identifier of every event since `moment` comes after: they begin with their time (UUID
+/// version 7, RFC 9562 section 5.7), so that the primary key is an index of time.
+fn first_id(moment: Timestamp) -> String {
+    let millis = u64::try_from(moment.0).unwrap_or(0).saturating_mul(1000);
+    let mut id = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10])
+        .into_uuid()
+        .to_string();
+    // The time alone: version and variant would come after identifiers of other makes.
+    id.truncate("00000000-0000".len());
+    id
 }
 
 #[async_trait]
@@ -51,6 +81,21 @@ impl AuditMut for Sql<DatabaseTransaction> {
         let added = audit_event::Entity::insert_many(events.iter().map(to_row))
             .exec_without_returning(&self.connection);
         self.checked(added.await).map(drop)
+    }
+
+    async fn sweep_events(&self, moment: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        let old = Query::select()
+            .column(Column::Id)
+            .from(audit_event::Entity)
+            .and_where(Column::Id.lt(first_id(moment)))
+            .order_by(Column::Id, Order::Asc)
+            .limit(row_limit(limit))
+            .take();
+        let swept = audit_event::Entity::delete_many()
+            .filter(Column::Id.in_subquery(old))
+            .exec(&self.connection)
+            .await;
+        Ok(self.checked(swept)?.rows_affected)
     }
 }
 
