@@ -1,6 +1,7 @@
 //! What talks to the outside: databases, state stores, keys, hashing, the clock.
 
 pub mod clock;
+pub mod disk;
 pub mod group_commit;
 pub mod jose;
 pub mod kek;

@@ -1,5 +1,7 @@
-//! Health and metrics, on the management listener: alive (the process answers), ready (so do its
-//! stores), and what was counted.
+//! Health and metrics, on the management listener: alive (the process answers), ready (so does all
+//! that it needs), and what was counted.
+
+mod readiness;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,28 +15,31 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::readiness::Readiness;
 use super::Web;
-use crate::{
-    application::ports::state::{Kind, StateKey},
-    metrics,
-};
+use crate::{application::ports::DiskSpace, metrics};
 
-/// A store that takes longer is not ready.
+/// Messages of the outbox that are counted.
+const MOST_COUNTED: u64 = 1000;
+/// How long the database may take to count.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Health {
     web: Arc<Web>,
-    stopping: CancellationToken,
+    readiness: Arc<Readiness>,
 }
 
 /// The routes of the management listener. A server that is `stopping` is not ready any more.
-pub fn router(web: Arc<Web>, stopping: CancellationToken) -> Router {
+pub fn router(web: Arc<Web>, disk: Arc<dyn DiskSpace>, stopping: CancellationToken) -> Router {
     Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(measured))
-        .with_state(Health { web, stopping })
+        .with_state(Health {
+            web: web.clone(),
+            readiness: Arc::new(Readiness::new(web, disk, stopping)),
+        })
 }
 
 async fn live() -> Json<Value> {
@@ -42,32 +47,23 @@ async fn live() -> Json<Value> {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
-    let ports = &health.web.ports;
-    // Written, and so that it must reach the disk: what only reads does not notice a full one.
-    let probe = StateKey::new(Kind::RevokedToken, "health");
-    let (database, state) = tokio::join!(
-        tokio::time::timeout(PATIENCE, ports.store.ping()),
-        tokio::time::timeout(PATIENCE, ports.state.put(&probe, b"", PATIENCE)),
-    );
-    let (database, state) = (matches!(database, Ok(Ok(()))), matches!(state, Ok(Ok(()))));
-    let stopping = health.stopping.is_cancelled();
-    let is_ready = database && state && !stopping;
-    let status = if is_ready {
+    let report = health.readiness.look().await;
+    let status = if report.is_ready() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let word = |good: bool| if good { "up" } else { "down" };
-    let body = json!({
-        "status": if is_ready { "ready" } else { "not ready" },
-        "database": word(database),
-        "state": word(state),
-        "stopping": stopping,
-    });
-    (status, Json(body))
+    (status, Json(report.to_json()))
 }
 
-async fn measured() -> Response {
+async fn measured(State(health): State<Health>) -> Response {
+    // What the database knows is asked for when somebody wants to know. Without it the rest is told.
+    let backlog = health.web.ports.store.reader().backlog(MOST_COUNTED);
+    let backlog = tokio::time::timeout(PATIENCE, backlog).await;
+    metrics::outbox(match backlog {
+        Ok(Ok(backlog)) => Some((backlog, health.web.ports.clock.now())),
+        Ok(Err(_)) | Err(_) => None,
+    });
     match metrics::render() {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

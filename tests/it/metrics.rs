@@ -1,6 +1,11 @@
 //! `/metrics`, and that the dashboard, the alert rules and the guide speak of what it shows.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    time::Duration,
+};
 
 use countersign::metrics::{self, Lookup};
 
@@ -16,6 +21,8 @@ fn shown() -> String {
     metrics::mail("sent");
     metrics::copy("client", Lookup::Hit);
     metrics::password(&good);
+    metrics::spans("sent", 1);
+    metrics::outbox(None);
     metrics::render().unwrap()
 }
 
@@ -81,4 +88,69 @@ async fn the_guide_names_every_metric_and_no_other() {
     let named = named(&text);
     let named: BTreeSet<_> = named.iter().map(String::as_str).collect();
     assert_eq!(named, shown);
+}
+
+/// An alert rule as Prometheus reads it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    alert: String,
+    expr: String,
+    #[serde(rename = "for")]
+    lasting: Option<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    name: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[test]
+fn the_alert_rules_are_rules_and_their_expressions_promql() {
+    let rules: Rules = serde_yaml_ng::from_str(&document("alerts.yaml")).unwrap();
+    assert_eq!(rules.groups[0].name, "countersign");
+    let rules: Vec<_> = rules.groups.iter().flat_map(|group| &group.rules).collect();
+    let names: BTreeSet<_> = rules.iter().map(|rule| rule.alert.as_str()).collect();
+    assert_eq!(names.len(), rules.len(), "each name once");
+    for rule in rules {
+        let parsed = promql_parser::parser::parse(&rule.expr);
+        assert!(parsed.is_ok(), "{}: {parsed:?}", rule.alert);
+        let severity = rule.labels["severity"].as_str();
+        assert!(["page", "ticket"].contains(&severity), "{}", rule.alert);
+        assert!(!rule.annotations["summary"].is_empty());
+        let lasting = rule.lasting.as_deref().unwrap_or("1m");
+        assert!(lasting.ends_with('m'), "{}: {lasting}", rule.alert);
+    }
+}
+
+#[test]
+fn the_expressions_of_the_dashboard_are_promql() {
+    let dashboard: serde_json::Value = serde_json::from_str(&document("dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels
+        .iter()
+        .flat_map(|it| it["targets"].as_array().unwrap());
+    let mut count = 0;
+    for target in targets {
+        // Grafana puts a duration there.
+        let expr = target["expr"]
+            .as_str()
+            .unwrap()
+            .replace("$__rate_interval", "1m");
+        let parsed = promql_parser::parser::parse(&expr);
+        assert!(parsed.is_ok(), "{expr}: {parsed:?}");
+        count += 1;
+    }
+    assert!(count >= panels.len(), "every panel shows something");
+    assert!(promql_parser::parser::parse("sum by (le) (").is_err());
 }

@@ -1,5 +1,6 @@
 //! What the use cases need from the outside, as traits. Implementations live in `infrastructure`.
 
+mod backlog;
 mod changes;
 mod keys;
 mod ledger;
@@ -13,7 +14,9 @@ use std::{error::Error, fmt, sync::Weak};
 
 use async_trait::async_trait;
 
-pub use self::{changes::*, keys::*, ledger::*, mail::*, outbox::*, repositories::*, seal::*};
+pub use self::{
+    backlog::*, changes::*, keys::*, ledger::*, mail::*, outbox::*, repositories::*, seal::*,
+};
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
 /// Why the SQL store could not do what was asked.
@@ -62,6 +65,7 @@ pub trait Reader:
     + Grants
     + Keys
     + Audit
+    + Backlogs
     + Outbox
     + Changes
     + Revocations
@@ -78,6 +82,7 @@ impl<
         + Grants
         + Keys
         + Audit
+        + Backlogs
         + Outbox
         + Changes
         + Revocations
@@ -105,6 +110,12 @@ pub trait UnitOfWork:
     /// Makes all of it durable and visible. What changed in the directory is numbered, and other nodes
     /// are told.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The disks on which this node keeps data of its own.
+pub trait DiskSpace: Send + Sync {
+    /// Bytes that are free on the fullest of them; none where all data lives elsewhere.
+    fn least(&self) -> Option<u64>;
 }
 
 /// The current time. The only clock there is, so that tests can turn it.

@@ -8,6 +8,7 @@
 //! nothing, without asking the database.
 
 mod audit;
+mod backlog;
 mod bounded;
 mod changes;
 mod clients;

@@ -3,10 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use countersign::{
-    application::ports::{OutboxFilter, Store as _},
+    application::ports::{Backlog, OutboxFilter, Store as _},
     domain::{
         event::{AuditEvent, EventKind, OutboxKind, OutboxMessage},
         id::{ClientId, GrantId},
+        time::Timestamp,
     },
 };
 use serde_json::json;
@@ -69,6 +70,58 @@ pub(super) async fn events_are_listed_in_the_order_of_time_page_by_page(database
     assert_eq!(rest, [event("3")]);
 }
 
+/// An event of this moment with an identifier as the application makes them.
+fn event_at(seconds: i64, trace: &str) -> AuditEvent {
+    let at = later(seconds);
+    let millis = u64::try_from(at.0).unwrap() * 1000;
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &[7; 10]);
+    AuditEvent {
+        at,
+        trace: Some(trace.to_owned()),
+        ..event(&id.into_uuid().to_string())
+    }
+}
+
+pub(super) async fn the_events_of_a_trace_are_found_among_those_since_a_moment(
+    database: &TestDatabase,
+) {
+    let store = database.store().await;
+    let (old, first, last) = (event_at(-9, "t"), event_at(0, "t"), event_at(1, "t"));
+    let events = [&last, &old, &event_at(2, "other"), &first].map(Clone::clone);
+    commit!(store, |unit| unit.record_all(&events).await.unwrap());
+    let found = async |trace: &str, since: i64, limit: u64| {
+        let reader = store.reader();
+        let found = reader.events_of_trace(trace, later(since), limit).await;
+        found.unwrap()
+    };
+    assert_eq!(found("t", 0, 9).await, [first.clone(), last.clone()]);
+    assert_eq!(found("t", -9, 2).await, [old, first]);
+    assert_eq!(found("t", 2, 9).await, []);
+    assert_eq!(found("t\0", 0, 9).await, []);
+}
+
+pub(super) async fn the_sweep_removes_a_limited_number_of_old_events(database: &TestDatabase) {
+    let store = database.store().await;
+    let events = [3, 1, 2, 4].map(|second| event_at(second, "t"));
+    commit!(store, |unit| unit.record_all(&events).await.unwrap());
+    let sweep = async |before: i64, limit: u64| {
+        commit!(store, |unit| unit
+            .sweep_events(later(before), limit)
+            .await
+            .unwrap())
+    };
+    assert_eq!(sweep(1, 9).await, 0, "the second itself is kept");
+    assert_eq!(sweep(4, 2).await, 2);
+    let left = store.reader().events(&page(None, 9)).await.unwrap();
+    assert_eq!(
+        left,
+        [event_at(3, "t"), event_at(4, "t")],
+        "the oldest went"
+    );
+    assert_eq!(sweep(4, 2).await, 1);
+    assert_eq!(sweep(4, 2).await, 0);
+}
+
 pub(super) async fn c018_a_nul_does_not_keep_an_event_out_of_the_trail(database: &TestDatabase) {
     let store = database.store().await;
     let odd = AuditEvent {
@@ -78,6 +131,32 @@ pub(super) async fn c018_a_nul_does_not_keep_an_event_out_of_the_trail(database:
     commit!(store, |unit| unit.record(&odd).await.unwrap());
     let events = store.reader().events(&page(None, 10)).await.unwrap();
     assert_eq!(events[0].client, Some(ClientId::new("a\u{fffd}b")));
+}
+
+pub(super) async fn what_has_not_left_is_counted_up_to_a_limit(database: &TestDatabase) {
+    let store = database.store().await;
+    let count = async |limit| store.reader().backlog(limit).await.unwrap();
+    assert_eq!(count(9).await, Backlog::default());
+    let oldest = event_at(-9, "t").id;
+    let never = OutboxMessage {
+        due_at: Timestamp(i64::MAX),
+        ..message("given up", 0)
+    };
+    commit!(store, |unit| {
+        unit.enqueue(&message(&oldest, 60)).await.unwrap();
+        unit.enqueue(&message(&event_at(-3, "t").id, 0))
+            .await
+            .unwrap();
+        unit.enqueue(&never).await.unwrap();
+    });
+    let all = Backlog {
+        pending: 2,
+        dead: 1,
+        oldest: Some(later(-9)),
+    };
+    assert_eq!(count(9).await, all);
+    let one = count(1).await;
+    assert_eq!((one.pending, one.dead), (1, 1));
 }
 
 pub(super) async fn what_is_due_is_claimed_and_counted(database: &TestDatabase) {

@@ -153,6 +153,8 @@ async fn read(reader: &dyn Reader) {
     let grant = grant("g", "grace", "app");
     reader.grant(&grant.id).await.unwrap();
     reader.signing_keys().await.unwrap();
+    reader.backlog(5).await.unwrap();
+    reader.events_of_trace("t", NOW, 5).await.unwrap();
     reader.latest_change().await.unwrap();
     reader.has_due(OutboxKind::Mail, NOW).await.unwrap();
     reader.changes_from(0, 5).await.unwrap();
@@ -180,6 +182,7 @@ async fn remove(store: &SqlStore) {
         unit.sweep_grants(later(60), 5).await.unwrap();
         unit.sweep_revocations(later(60), 5).await.unwrap();
         unit.sweep_changes(later(60), 5).await.unwrap();
+        unit.sweep_events(later(60), 5).await.unwrap();
         unit.unassign_role(&grace, &role("admin").id).await.unwrap();
         unit.delete_consent(&grace, &app).await.unwrap();
         unit.delete_client(&app).await.unwrap();
