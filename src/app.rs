@@ -24,9 +24,10 @@ use crate::{
         settings::Settings,
         upkeep,
     },
-    config::{Config, Mode, ServerConfig, StateConfig},
+    config::{Config, Mode, ServerConfig, StateConfig, TelemetryConfig},
     infrastructure::{
         clock::SystemClock,
+        disk::LocalDisks,
         group_commit::GroupCommit,
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError, Seal},
@@ -37,6 +38,7 @@ use crate::{
         state::{EmbeddedStore, Metered, RedisOptions, RedisStore, StateSessions},
     },
     protocol::{jwks::KeyPolicy, known_device::DeviceKey, refresh::RefreshKey},
+    telemetry::{self, Tracer},
     web::{
         Web,
         guard::{self, Guard, Scheme},
@@ -73,6 +75,8 @@ pub struct AppOptions {
     pub mail: MailOptions,
     /// How the playground is registered, where there is one.
     pub playground: Option<PlaygroundClient>,
+    /// Where spans are sent, if anywhere.
+    pub telemetry: Option<TelemetryConfig>,
 }
 
 /// Where short-lived state lives.
@@ -143,6 +147,9 @@ pub enum BuildError {
     /// The playground cannot send requests.
     #[error("the playground's HTTP client cannot be made")]
     Playground(#[from] reqwest::Error),
+    /// Spans cannot be sent.
+    #[error("traces cannot be sent")]
+    Telemetry(#[from] telemetry::StartError),
     /// Passwords cannot be hashed.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] StartError),
@@ -179,6 +186,7 @@ impl From<&Config> for AppOptions {
                 (None, Mode::Production) => MailOptions::Off,
             },
             playground: None,
+            telemetry: config.telemetry.clone(),
         }
     }
 }
@@ -238,6 +246,8 @@ pub struct App {
     /// What only a developer's machine shows.
     development: Option<Router<Arc<Web>>>,
     mailbox: Option<Arc<dyn Mailbox>>,
+    tracer: Option<Arc<Tracer>>,
+    disks: Arc<LocalDisks>,
 }
 
 impl App {
@@ -306,7 +316,11 @@ impl App {
         let playground = playground.map(playground::router).transpose()?;
         let dev_mail = mailbox.clone().map(dev_mail::router);
         let development = [playground, dev_mail].into_iter().flatten();
+        let tracer = options.telemetry.as_ref();
+        let tracer = tracer.map(|telemetry| Tracer::start(telemetry, ports.rng.clone()));
         Ok(Self {
+            tracer: tracer.transpose()?.map(Arc::new),
+            disks: Arc::new(disks_of(options)),
             development: development.reduce(Router::merge),
             mailbox,
             web: Arc::new(Web::new(ports, options.mode)?),
@@ -338,13 +352,14 @@ impl App {
             request_timeout: config.request_timeout,
             rng: ports.rng.clone(),
             origins: Arc::new(ClientOrigins::new(ports.store.clone(), ports.clock.clone())),
+            tracer: self.tracer.clone(),
         };
         guard::protect(self.router(), guard)
     }
 
-    /// The routes of the management listener, not ready any more from when `stopping` is cancelled.
+    /// The routes of the management listener; a server that is `stopping` is not ready any more.
     pub fn management_router(&self, stopping: CancellationToken) -> Router {
-        health::router(self.web.clone(), stopping)
+        health::router(self.web.clone(), self.disks.clone(), stopping)
     }
 
     /// Serves until `stop`, and does what has to be done from time to time.
@@ -364,6 +379,9 @@ impl App {
             },
             self.maintain(stop.clone())
         );
+        if let Some(tracer) = &self.tracer {
+            tracer.flush().await;
+        }
         ended
     }
 
@@ -387,6 +405,11 @@ impl App {
         self.mailbox.as_ref()
     }
 
+    /// What sends spans to a collector, where one is configured.
+    pub fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.tracer.as_ref()
+    }
+
     /// The signing keys, for the command line.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ring
@@ -407,6 +430,15 @@ fn open_mail(options: &MailOptions) -> Result<Carrier, SmtpError> {
     })
 }
 
+fn disks_of(options: &AppOptions) -> LocalDisks {
+    let state = match &options.state {
+        StateOptions::Embedded(directory) => Some(directory.clone()),
+        StateOptions::Redis(_) => None,
+    };
+    let database = directory_of(&options.database_url);
+    LocalDisks(state.into_iter().chain(database).collect())
+}
+
 fn open_kek(options: &AppOptions, rng: &dyn Rng) -> Result<Kek, KekError> {
     match &options.kek_file {
         Some(file) => Kek::load(file),
@@ -421,21 +453,26 @@ async fn open_database(options: &AppOptions) -> Result<SqlStore, BuildError> {
     Ok(store)
 }
 
-/// Makes the directory of a SQLite file, for this user only.
-fn make_directory_of(url: &SecretString) -> Result<(), StoreError> {
-    let url = url.expose_secret();
+/// The directory of a SQLite file.
+fn directory_of(url: &SecretString) -> Option<PathBuf> {
     let file = url
+        .expose_secret()
         .strip_prefix("sqlite://")
         .and_then(|rest| rest.split('?').next())
-        .filter(|file| !file.is_empty() && !file.contains(":memory:"));
-    let file = file.map(|file| percent_encoding::percent_decode_str(file).decode_utf8_lossy());
-    let Some(directory) = file.as_ref().and_then(|file| Path::new(&**file).parent()) else {
+        .filter(|file| !file.is_empty() && !file.contains(":memory:"))?;
+    let file = percent_encoding::percent_decode_str(file).decode_utf8_lossy();
+    Path::new(&*file).parent().map(Path::to_owned)
+}
+
+/// Makes the directory of a SQLite file, for this user only.
+fn make_directory_of(url: &SecretString) -> Result<(), StoreError> {
+    let Some(directory) = directory_of(url) else {
         return Ok(());
     };
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(directory)
+        .create(&directory)
         .map_err(|error| {
             let what = format!(
                 "the directory {} cannot be made: {error}",

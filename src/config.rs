@@ -10,6 +10,7 @@ mod mail;
 mod reader;
 mod reference;
 mod source;
+mod telemetry;
 mod values;
 
 use std::{
@@ -29,6 +30,7 @@ pub use self::{
     reader::{ConfigError, Problem},
     reference::{Setting, reference, show, template},
     source::Sources,
+    telemetry::{Sampling, TelemetryConfig},
     values::{format_duration, parse_duration},
 };
 use crate::{
@@ -66,8 +68,12 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// `[mail]`
     pub mail: MailConfig,
+    /// `[audit]`: how long events are kept; for good where absent.
+    pub audit_retention: Option<Duration>,
     /// `[log]`
     pub log: LogConfig,
+    /// `[telemetry]`: where spans are sent, if anywhere.
+    pub telemetry: Option<TelemetryConfig>,
 }
 
 /// How the server was started.
@@ -186,6 +192,7 @@ impl Config {
             lifetimes: self.lifetimes.clone(),
             access_token_algorithm: self.keys.access_token_algorithm,
             login_limits: self.login_limits.clone(),
+            audit_retention: self.audit_retention,
         }
     }
 }
@@ -202,7 +209,9 @@ fn read(r: &mut Reader) -> Option<Config> {
     let login_limits = read_limits(r);
     let passwords = read_passwords(r);
     let mail = mail::read(r, issuer.as_ref());
+    let audit_retention = r.duration_or_zero("audit.retention");
     let log = read_log(r);
+    let telemetry = telemetry::read(r);
     Some(Config {
         issuer: issuer?,
         mode: Mode::Production,
@@ -215,7 +224,9 @@ fn read(r: &mut Reader) -> Option<Config> {
         login_limits: login_limits?,
         passwords: passwords?,
         mail: mail?,
+        audit_retention: Some(audit_retention?).filter(|kept| !kept.is_zero()),
         log: log?,
+        telemetry: telemetry?,
     })
 }
 

@@ -15,7 +15,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{protocol::metadata::paths, telemetry};
+use crate::{
+    application::ports::Backlog, domain::time::Timestamp, protocol::metadata::paths, telemetry,
+};
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
@@ -44,6 +46,9 @@ struct Metrics {
     password_queue: Gauge,
     panics: Counter,
     log_dropped: Counter<u64, AtomicU64>,
+    spans: Counters<1>,
+    outbox: Family<Labels<1>, Gauge>,
+    outbox_oldest: Gauge,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -73,6 +78,9 @@ impl Metrics {
             password_queue: Gauge::default(),
             panics: Counter::default(),
             log_dropped: Counter::default(),
+            spans: Family::default(),
+            outbox: Family::default(),
+            outbox_oldest: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -146,6 +154,21 @@ impl Metrics {
             "log_dropped_lines",
             "Lines of the log that were dropped because its queue was full",
             self.log_dropped.clone(),
+        );
+        registry.register(
+            "spans",
+            "Spans of traced requests, by whether the collector got them",
+            self.spans.clone(),
+        );
+        registry.register(
+            "outbox",
+            "Messages that are not delivered, by whether they wait or were given up; counted up to 1000",
+            self.outbox.clone(),
+        );
+        registry.register(
+            "outbox_oldest_seconds",
+            "Age of the oldest message that waits to be delivered",
+            self.outbox_oldest.clone(),
         );
     }
 
@@ -244,7 +267,7 @@ pub async fn state<T, E>(
     operation: &'static str,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    timed(&METRICS.state, operation, work).await
+    timed(&METRICS.state, ("state store", operation), work).await
 }
 
 /// Measures what the database does.
@@ -252,16 +275,18 @@ pub async fn database<T, E>(
     operation: &'static str,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    timed(&METRICS.database, operation, work).await
+    timed(&METRICS.database, ("database", operation), work).await
 }
 
 async fn timed<T, E>(
     family: &Latencies<2>,
-    operation: &'static str,
+    (what, operation): (&'static str, &'static str),
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let began = tokio::time::Instant::now();
+    let span = telemetry::span(what, operation);
     let result = work.await;
+    span.end(&result);
     let labels = [("operation", operation), ("result", outcome(&result))];
     family
         .get_or_create(&labels)
@@ -299,6 +324,33 @@ impl Drop for WaitingPassword {
 pub fn password<T, E>(result: &Result<T, E>) {
     let labels = [("result", outcome(result))];
     METRICS.passwords.get_or_create(&labels).inc();
+}
+
+/// How far delivery is behind at this moment; -1 where the database does not tell.
+pub fn outbox(backlog: Option<(Backlog, Timestamp)>) {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let (pending, dead, oldest) = match backlog {
+        Some((backlog, now)) => (
+            number(backlog.pending),
+            number(backlog.dead),
+            backlog
+                .oldest
+                .map_or(0, |oldest| number(now.since(oldest).as_secs())),
+        ),
+        None => (-1, -1, -1),
+    };
+    for (state, count) in [("pending", pending), ("dead", dead)] {
+        METRICS.outbox.get_or_create(&[("state", state)]).set(count);
+    }
+    METRICS.outbox_oldest.set(oldest);
+}
+
+/// Spans were `sent` to the collector, or `dropped` because it was away, slow or overrun.
+pub fn spans(result: &'static str, count: u64) {
+    METRICS
+        .spans
+        .get_or_create(&[("result", result)])
+        .inc_by(count);
 }
 
 /// A handler panicked.

@@ -7,37 +7,69 @@
 //! Whatever a request said is encoded: it cannot begin a line of its own nor paint the terminal.
 //! Queries, bodies and authorization headers are never logged.
 
+mod context;
 mod line;
+mod otlp;
+mod span;
 
 use std::{
     io,
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, HeaderValue};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer as _, Registry, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
-use self::line::Line;
-use crate::{
-    application::ports::Rng,
-    config::{LogConfig, LogFormat},
+pub use self::{
+    context::Incoming,
+    otlp::StartError,
+    span::{Answered, Span, Tracer, propagate, span},
 };
+use self::{context::Parent, line::Line, span::RequestSpan};
+use crate::config::{LogConfig, LogFormat};
 
 /// Lines that may wait to be written: a few megabytes at most.
 const QUEUED_LINES: usize = 16 * 1024;
 
 tokio::task_local! {
-    /// The trace id of the request that a task works for.
-    static TRACE: Arc<str>;
+    /// The request that a task works for.
+    static TRACE: Request;
 }
 
-/// Does `work` for the request of this trace id: every line of it carries the id.
-pub async fn in_request<T>(trace: Arc<str>, work: impl Future<Output = T>) -> T {
-    TRACE.scope(trace, work).await
+/// A request, as far as log and traces are concerned.
+pub struct Request {
+    id: Arc<str>,
+    parent: Option<Parent>,
+    span: Option<Arc<RequestSpan>>,
+}
+
+impl Request {
+    /// A request that says this about itself, traced if `tracer` decides so.
+    pub fn begin(incoming: &Incoming, tracer: Option<&Arc<Tracer>>) -> Self {
+        Self {
+            id: Arc::clone(&incoming.id),
+            parent: incoming.parent.clone(),
+            span: tracer.and_then(|tracer| tracer.begin(incoming)),
+        }
+    }
+
+    /// Does `work` for this request: every line of the log carries its id, and what is waited for
+    /// becomes a span of it.
+    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
+        TRACE.scope(self, work).await
+    }
+}
+
+/// The request that this task works for was answered.
+pub fn answered(answered: Answered<'_>) {
+    let _ = TRACE.try_with(|request| {
+        if let Some(span) = &request.span {
+            span.end(&request.id, answered);
+        }
+    });
 }
 
 /// Counts what the process's log drops.
@@ -114,52 +146,12 @@ where
         .boxed()
 }
 
-/// The identifier of a request: the trace id of `traceparent` (W3C Trace Context section 3.2), else
-/// `x-request-id` if it is a plain word, else a fresh one.
-pub fn trace_id(headers: &HeaderMap, rng: &dyn Rng) -> String {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let given = text("traceparent")
-        .and_then(parent_trace)
-        .or_else(|| text("x-request-id").filter(|id| is_plain(id)));
-    if let Some(id) = given {
-        return id.to_owned();
-    }
-    let mut random = [0_u8; 16];
-    rng.fill(&mut random);
-    uuid::Uuid::from_bytes(random).simple().to_string()
-}
-
-/// `00-<32 hexadecimal digits>-<16>-<2>`; neither identifier may be all zeros.
-fn parent_trace(value: &str) -> Option<&str> {
-    let mut parts = value.split('-');
-    let mut part = |length: usize| {
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        parts
-            .next()
-            .filter(|part| part.len() == length && part.bytes().all(hex))
-    };
-    let (version, trace, parent, flags) = (part(2)?, part(32)?, part(16)?, part(2));
-    let is_zero = |text: &str| text.bytes().all(|b| b == b'0');
-    let is_valid = version != "ff" && flags.is_some() && !is_zero(trace) && !is_zero(parent);
-    is_valid.then_some(trace)
-}
-
-fn is_plain(id: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (1..=64).contains(&id.len()) && id.bytes().all(plain)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::infrastructure::random::SystemRng;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -202,17 +194,25 @@ mod tests {
         }
     }
 
+    fn request() -> Request {
+        Request {
+            id: "abc".into(),
+            parent: None,
+            span: None,
+        }
+    }
+
     #[test]
     fn a_line_carries_the_trace_id_of_its_request() {
         let text = logged(LogFormat::Json, || {
-            TRACE.sync_scope("abc".into(), || tracing::info!(count = 3, "done"));
+            TRACE.sync_scope(request(), || tracing::info!(count = 3, "done"));
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["trace_id"], "abc");
         assert_eq!(line["message"], "done");
         assert_eq!(line["count"], 3);
         let text = logged(LogFormat::Compact, || {
-            TRACE.sync_scope("abc".into(), || tracing::info!("done"));
+            TRACE.sync_scope(request(), || tracing::info!("done"));
         });
         assert!(text.ends_with(" done trace_id=abc\n"), "{text}");
     }
@@ -228,40 +228,5 @@ mod tests {
             text.contains("error=the thing is unavailable: the cause"),
             "{text}"
         );
-    }
-
-    fn id_of(name: &'static str, value: &str) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, HeaderValue::try_from(value).unwrap());
-        trace_id(&headers, &SystemRng)
-    }
-
-    #[test]
-    fn a_valid_traceparent_names_the_request() {
-        let trace = "0af7651916cd43dd8448eb211c80319c";
-        let header = format!("00-{trace}-b7ad6b7169203331-01");
-        assert_eq!(id_of("traceparent", &header), trace);
-        for header in [
-            format!("ff-{trace}-b7ad6b7169203331-01"),
-            format!("00-{trace}-0000000000000000-01"),
-            format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
-            format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()),
-            format!("00-{trace}-b7ad6b7169203331"),
-        ] {
-            assert!(
-                !id_of("traceparent", &header).eq_ignore_ascii_case(trace),
-                "{header}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_request_id_is_taken_over_only_if_it_is_a_plain_word() {
-        assert_eq!(id_of("x-request-id", "edge-7.42_a"), "edge-7.42_a");
-        for hostile in ["a b", "<script>", "\"", "", &"a".repeat(65)] {
-            let id = id_of("x-request-id", hostile);
-            assert_eq!(id.len(), 32, "{hostile}");
-            assert!(id.bytes().all(|b| b.is_ascii_hexdigit()));
-        }
     }
 }

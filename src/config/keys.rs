@@ -73,7 +73,12 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Mail to users. Without `host` none is sent: notices of new devices, changed passwords and \
          replayed tokens, password reset, verification of addresses and invitations by mail are off.",
     ),
+    ("audit", "The trail of events in the database."),
     ("log", "The log, on standard error."),
+    (
+        "telemetry",
+        "Traces, sent to an OpenTelemetry collector over OTLP/HTTP. Off until an endpoint is named.",
+    ),
 ];
 
 macro_rules! keys {
@@ -176,6 +181,19 @@ keys! {
         "Certificates (PEM) that the server's must descend from, instead of the public authorities.";
     "mail.timeout": Duration = "\"30s\"", "How long sending one mail may take; 2m at most.";
 
+    "audit.retention": Duration = "\"400d\"",
+        "How long events are kept; older ones are removed in small batches. `0s` keeps them for good.";
+
     "log.format": Text = "\"json\"", "`json` or `compact`.";
     "log.filter": Text = "\"warn,countersign=info\"", "What is logged: levels by module, such as `info,countersign=debug`.";
+
+    "telemetry.otlp_endpoint": Text,
+        "The collector's address, such as `http://collector:4318`; `/v1/traces` is added where it has no path. Nothing is traced where absent.";
+    "telemetry.otlp_headers": Secret,
+        "Headers for the collector: `name=value`, several separated by commas.";
+    "telemetry.sample_ratio": Text = "\"0.01\"",
+        "The share of requests that are traced, from `\"0\"` to `\"1\"`.";
+    "telemetry.sampling": Text = "\"ratio\"",
+        "`ratio`: chance alone decides. `parent`: the flag of a caller's `traceparent` decides where there is one; only for servers that nobody but your own gateway reaches, one that writes the header anew.";
+    "telemetry.service_name": Text = "\"countersign\"", "`service.name` of the spans.";
 }

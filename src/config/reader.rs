@@ -150,6 +150,23 @@ impl Reader {
         }
     }
 
+    /// As [`Reader::with`], for what may be absent; `None` only if a problem was noted.
+    #[allow(
+        clippy::option_option,
+        reason = "a noted problem is not an absent value"
+    )]
+    pub(super) fn optional<T>(
+        &mut self,
+        path: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        let before = self.found.problems.len();
+        if self.optional_text(path).is_none() {
+            return (self.found.problems.len() == before).then_some(None);
+        }
+        self.with(path, parse).map(Some)
+    }
+
     pub(super) fn parsed<T: FromStr>(&mut self, path: &str, fix: &str) -> Option<T> {
         self.with(path, |text| text.parse().map_err(|_| fix.to_owned()))
     }

@@ -291,3 +291,46 @@ fn half_a_mail_configuration_is_refused() {
         assert!(found[0].starts_with(key), "{found:?}");
     }
 }
+
+#[test]
+fn traces_are_off_until_a_collector_is_named_and_its_headers_are_never_shown() {
+    assert!(load(LEAST).unwrap().telemetry.is_none());
+    let text = with(
+        "[telemetry]\notlp_endpoint = \"http://collector:4318\"\notlp_headers = \"authorization=Basic c2VjcmV0,x-tenant=a\"\nsample_ratio = \"0.5\"\n",
+    );
+    let config = load(&text).unwrap();
+    assert!(!format!("{config:?}").contains("c2VjcmV0"));
+    let telemetry = config.telemetry.unwrap();
+    assert_eq!(
+        telemetry.endpoint.as_str(),
+        "http://collector:4318/v1/traces"
+    );
+    assert_eq!(telemetry.headers[0].0, "authorization");
+    assert_eq!(telemetry.headers[0].1.expose_secret(), "Basic c2VjcmV0");
+    assert_eq!(telemetry.headers[1].0, "x-tenant");
+    assert_eq!(telemetry.sampling, Sampling::Ratio);
+    let kept = with("[telemetry]\notlp_endpoint = \"https://c.example/otlp/v1/traces\"\n");
+    let endpoint = load(&kept).unwrap().telemetry.unwrap().endpoint;
+    assert_eq!(endpoint.path(), "/otlp/v1/traces");
+    for (setting, expected) in [
+        ("otlp_endpoint = \"collector:4318\"", "write a URL"),
+        ("otlp_endpoint = \"http://a:s3cret@c\"", "write them into"),
+        ("sample_ratio = \"1.5\"", "write a number from"),
+        ("sample_ratio = \"NaN\"", "write a number from"),
+        ("sampling = \"always\"", "choose ratio or parent"),
+        ("otlp_headers = \"s3cret\"", "write name=value"),
+    ] {
+        let found = problems(&with(&format!("[telemetry]\n{setting}\n")));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(expected), "{found:?}");
+        assert!(!found[0].contains("s3cret"));
+    }
+}
+
+#[test]
+fn the_trail_is_kept_for_good_only_where_that_is_said() {
+    let day = Duration::from_hours(24);
+    assert_eq!(load(LEAST).unwrap().audit_retention, Some(400 * day));
+    let kept = load(&with("[audit]\nretention = \"0s\"\n")).unwrap();
+    assert_eq!(kept.audit_retention, None);
+}

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     application::ports::{Entry, Ledger, Store, StoreError, UnitOfWork},
     domain::{event::AuditEvent, grant::Grant, time::Timestamp},
+    telemetry,
 };
 
 /// Entries in one transaction at most: well below the number of parameters that a statement may have.
@@ -39,6 +40,15 @@ impl GroupCommit {
 #[async_trait]
 impl Ledger for GroupCommit {
     async fn append(&self, entry: Entry) -> Result<bool, StoreError> {
+        let span = telemetry::span("ledger", "append");
+        let result = self.write(entry).await;
+        span.end(&result);
+        result
+    }
+}
+
+impl GroupCommit {
+    async fn write(&self, entry: Entry) -> Result<bool, StoreError> {
         let (answer, written) = oneshot::channel();
         self.queue
             .try_send(Waiting { entry, answer })

@@ -31,6 +31,7 @@ use crate::{
     application::ports::{HashError, PasswordCheck, PasswordHasher, Rng},
     domain::user::PasswordHash,
     metrics::{self, WaitingPassword},
+    telemetry,
 };
 
 /// A stored hash that asks for more memory than this (1 KiB blocks) is not computed: whoever can
@@ -153,7 +154,9 @@ impl Argon2Hasher {
         &self,
         job: impl FnOnce(&mut Arena) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
+        let span = telemetry::span("password", "hash");
         let result = self.run_unmeasured(job).await;
+        span.end(&result);
         metrics::password(&result);
         result
     }

@@ -47,7 +47,7 @@ where
             result: Ok(()),
         };
         event.record(&mut fields);
-        let _ = TRACE.try_with(|trace| fields.put("trace_id", trace));
+        let _ = TRACE.try_with(|request| fields.put("trace_id", &request.id));
         fields.result?;
         match self.0 {
             LogFormat::Json => writer.write_str("}\n"),

@@ -38,7 +38,7 @@ use crate::{
     application::ports::Rng,
     metrics,
     protocol::error::{ErrorCode, OAuthError},
-    telemetry,
+    telemetry::{self, Answered, Incoming, Tracer},
 };
 
 /// Bytes of path and query at most.
@@ -62,6 +62,8 @@ pub struct Guard {
     pub rng: Arc<dyn Rng>,
     /// Which origins belong to clients.
     pub origins: Arc<dyn Origins>,
+    /// Decides which requests are traced, where there is a collector.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// How browsers reach us.
@@ -89,7 +91,8 @@ pub fn protect(router: Router, guard: Guard) -> Router {
 
 /// Names the request, and logs how it ended: one line, of which the trace id leads to all else.
 async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    let trace = telemetry::trace_id(request.headers(), &*guard.rng);
+    let incoming = Incoming::read(request.headers(), &*guard.rng);
+    let trace = incoming.id.to_string();
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = connection.map(|ConnectInfo(peer)| peer.ip());
     let address = peer.map(|peer| address::client(peer, request.headers(), &guard.trusted_proxies));
@@ -99,7 +102,8 @@ async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
     request.extensions_mut().insert(TraceId(trace.clone()));
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let began = tokio::time::Instant::now();
-    telemetry::in_request(trace.as_str().into(), async move {
+    let traced = telemetry::Request::begin(&incoming, guard.tracer.as_ref());
+    let work = async move {
         let mut response = admit(&guard, request, next, &trace).await;
         headers::put(response.headers_mut(), guard.scheme, &trace);
         metrics::request(uri.path(), response.status().as_u16(), began.elapsed());
@@ -111,9 +115,14 @@ async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
             microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
+        telemetry::answered(Answered {
+            method: &method,
+            endpoint: metrics::endpoint(uri.path()),
+            status: response.status().as_u16(),
+        });
         response
-    })
-    .await
+    };
+    traced.scope(work).await
 }
 
 /// As much of a path as the log needs.

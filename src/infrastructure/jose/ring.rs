@@ -28,6 +28,7 @@ use crate::{
     },
     infrastructure::kek::Kek,
     protocol::jwks::{KeyPolicy, Phase, phase, signing},
+    telemetry,
 };
 
 /// How often the keys are read again.
@@ -177,7 +178,10 @@ impl TokenSigner for KeyRing {
         let snapshot = self.snapshot();
         let key = signing(&snapshot.keys, algorithm, self.vault.clock.now());
         let key = key.ok_or(SignError::NoKey(algorithm))?;
-        key.key.token(typ, claims)
+        let span = telemetry::span("sign", algorithm.as_str());
+        let token = key.key.token(typ, claims);
+        span.end(&token);
+        token
     }
 
     async fn verify(

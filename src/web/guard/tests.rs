@@ -54,6 +54,7 @@ fn guarded(timeout: Duration, scheme: Scheme) -> Router {
         request_timeout: timeout,
         rng: Arc::new(SystemRng),
         origins: Arc::new(One),
+        tracer: None,
     };
     protect(router, guard)
 }

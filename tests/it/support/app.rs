@@ -378,6 +378,7 @@ pub(crate) fn options(
         mode: ServerMode::Production,
         mail: countersign::app::MailOptions::Memory,
         playground: None,
+        telemetry: None,
     }
 }
 
@@ -417,6 +418,7 @@ pub(crate) fn settings() -> Settings {
         lifetimes: Lifetimes::default(),
         access_token_algorithm: SigningAlgorithm::Es256,
         login_limits: LoginLimits::default(),
+        audit_retention: None,
     }
 }
 

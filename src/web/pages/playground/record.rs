@@ -13,6 +13,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use url::Url;
 
+use crate::telemetry;
+
 /// How long an answer of our own server may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Request headers that carry meaning.
@@ -70,7 +72,8 @@ impl<'a> Recorder<'a> {
         &self,
         request: HttpRequest,
     ) -> Result<HttpResponse, HttpClientError<reqwest::Error>> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        telemetry::propagate(&mut parts.headers);
         let sent = request_text(&parts, &body);
         let answer = self.http.call(HttpRequest::from_parts(parts, body)).await;
         let exchange = Exchange {
