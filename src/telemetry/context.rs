@@ -112,6 +112,8 @@ fn tracestate(headers: &HeaderMap) -> TraceState {
     parts
         .map(|parts| parts.join(","))
         .filter(|text| !text.is_empty() && text.len() <= MOST_STATE)
+        // The library takes a member without a name.
+        .filter(|text| text.split(',').all(|it| !it.trim().starts_with('=')))
         .and_then(|text| TraceState::from_str(&text).ok())
         .unwrap_or(TraceState::NONE)
 }

@@ -212,7 +212,7 @@ pub trait Audit {
     /// Events, oldest first, in the order of their identifiers.
     async fn events(&self, page: &Page) -> Result<Vec<AuditEvent>, StoreError>;
 
-    /// Events since `since` that carry this trace id, oldest first, at most `limit`. There is no index
+    /// Events since `since` that carry this trace id, oldest first; some `limit` if there are more. There is no index
     /// of traces, which every login would pay for: all events since then are looked at.
     async fn events_of_trace(
         &self,

@@ -44,13 +44,12 @@ impl<C: ConnectionTrait + Send> Audit for Sql<C> {
         let rows = audit_event::Entity::find()
             .filter(COLUMN.id.gte(first_id(since)))
             .filter(Column::Trace.eq(visible(trace)))
-            .order_by_asc(COLUMN.id)
             .limit(row_limit(limit))
             .all(&self.connection);
-        self.checked(rows.await)?
-            .into_iter()
-            .map(to_event)
-            .collect()
+        let mut rows = self.checked(rows.await)?;
+        // The database would sort all that there are to return a part of them.
+        rows.sort_by(|one, other| one.id.cmp(&other.id));
+        rows.into_iter().map(to_event).collect()
     }
 }
 

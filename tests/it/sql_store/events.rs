@@ -95,7 +95,8 @@ pub(super) async fn the_events_of_a_trace_are_found_among_those_since_a_moment(
         found.unwrap()
     };
     assert_eq!(found("t", 0, 9).await, [first.clone(), last.clone()]);
-    assert_eq!(found("t", -9, 2).await, [old, first]);
+    assert_eq!(found("t", -9, 9).await, [old, first, last]);
+    assert_eq!(found("t", -9, 2).await.len(), 2);
     assert_eq!(found("t", 2, 9).await, []);
     assert_eq!(found("t\0", 0, 9).await, []);
 }
