@@ -291,11 +291,12 @@ impl App {
         store.set_announcer(announcer);
         let ledger = Arc::new(GroupCommit::start(store.clone()));
         let (mailer, mailbox) = open_mail(&options.mail)?;
+        let sealer = Arc::new(Seal {
+            kek: kek.clone(),
+            rng: rng.clone(),
+        });
         let post = PostOffice {
-            sealer: Arc::new(Seal {
-                kek: kek.clone(),
-                rng: rng.clone(),
-            }),
+            sealer: sealer.clone(),
             mailer,
         };
         let ports = Ports {
@@ -307,6 +308,7 @@ impl App {
             passwords,
             clock,
             rng,
+            sealer,
             refresh_key,
             device_key,
             post,

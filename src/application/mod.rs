@@ -6,6 +6,7 @@ pub mod commands;
 pub mod courier;
 pub mod directory;
 mod error;
+pub mod interactions;
 pub mod issue;
 mod login_limits;
 pub mod mail;
@@ -23,7 +24,7 @@ pub use self::error::Failure;
 use self::{
     directory::Directory,
     mail::PostOffice,
-    ports::{Clock, Ledger, PasswordHasher, Rng, Store, TokenSigner, state::StateStore},
+    ports::{Clock, Ledger, PasswordHasher, Rng, Sealer, Store, TokenSigner, state::StateStore},
     settings::Settings,
 };
 use crate::protocol::{known_device::DeviceKey, refresh::RefreshKey};
@@ -46,6 +47,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// What seals requests that wait for their users.
+    pub sealer: Arc<dyn Sealer>,
     /// The key under which refresh tokens are made.
     pub refresh_key: RefreshKey,
     /// The key that tells browsers that an account knows.

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 const MAX_PARAMS: usize = 128;
 /// Bytes of a value at most, after decoding.
 const MAX_VALUE: usize = 2048;
-/// Bytes at most of a value that carries a JWT.
+/// Bytes at most of a value that carries a JWT, or a sealed request of ours.
 const MAX_JWT: usize = 16 * 1024;
 /// Bytes of a name at most.
 const MAX_NAME: usize = 128;
@@ -125,7 +125,7 @@ impl Params {
 
 fn limit(name: &str) -> usize {
     match name {
-        "client_assertion" | "id_token_hint" | "request" | "token" => MAX_JWT,
+        "client_assertion" | "id_token_hint" | "interaction" | "request" | "token" => MAX_JWT,
         _ => MAX_VALUE,
     }
 }

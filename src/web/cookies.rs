@@ -205,7 +205,9 @@ impl Cookies {
         }
     }
 
+    /// What stands behind a dot is the sealed request, which no cookie need carry.
     fn interaction_name(&self, id: &str) -> String {
+        let id = id.split_once('.').map_or(id, |(id, _)| id);
         let prefix = if self.secure { "__Host-" } else { "" };
         format!("{prefix}countersign-flow-{id}")
     }

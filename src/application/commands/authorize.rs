@@ -1,21 +1,23 @@
 //! The authorization endpoint: from a request to a page or to a response (RFC 6749 §4.1,
 //! OIDC Core §3.1.2).
 //!
-//! A request that needs a page becomes an interaction: a record of its own, bound to the browser by
-//! a secret in a cookie, so that parallel tabs do not disturb each other and nobody can finish what
-//! somebody else began.
+//! A request that needs a page becomes an interaction of its own ([`interactions`]), bound to the
+//! browser by a secret in a cookie, so that parallel tabs do not disturb each other and nobody can
+//! finish what somebody else began.
+//!
+//! [`interactions`]: crate::application::interactions
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::{end_session::read_hint, withdraw_consent};
+pub use crate::application::interactions::{Interaction, InteractionError, Ticket, find};
 use crate::{
     application::{
         Failure, Ports,
         directory::Sight,
-        ports::state::{Kind, StateError, StateKey},
-        state::{self, Stored},
+        interactions::{advance, finish},
+        ports::state::{Kind, StateKey},
+        state,
         trail::{About, Origin},
     },
     domain::{
@@ -23,12 +25,10 @@ use crate::{
         consent::Consent,
         event::EventKind,
         grant::{Grant, ResourceOwner},
-        id::{ClientId, UserId},
-        secret::SecretDigest,
-        time::Timestamp,
+        id::UserId,
     },
     protocol::{
-        authentication::{Login, Progress, Question, Situation, Step, consented_scope, next_step},
+        authentication::{Login, Question, Situation, Step, consented_scope, next_step},
         authorization::{AuthorizationRequest, RawAuthorization, Unanswerable},
         code_grant::{CodeRecord, CodeSlot, grant_id},
         error::{ErrorCode, OAuthError},
@@ -36,26 +36,6 @@ use crate::{
         response_mode::{Delivery, RedirectTarget},
     },
 };
-
-/// Lost races for one interaction until we give up.
-const MAX_UPDATE_ATTEMPTS: usize = 10;
-
-/// A request that waits for its user.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Interaction {
-    /// What was asked.
-    pub request: AuthorizationRequest,
-    /// Where the answer goes.
-    pub target: RedirectTarget,
-    /// The subject of a valid `id_token_hint`.
-    pub hinted: Option<UserId>,
-    /// What happened so far.
-    pub progress: Progress,
-    /// Digest of the secret in the browser's cookie.
-    browser: SecretDigest,
-    /// From when it is forgotten.
-    expires_at: Timestamp,
-}
 
 /// What the browser gets.
 #[derive(Debug)]
@@ -68,17 +48,6 @@ pub enum Outcome {
     Unanswerable(Unanswerable),
 }
 
-/// Names an interaction.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// Its identifier, which may stand in URLs.
-    pub id: String,
-    /// The application that waits.
-    pub client: ClientId,
-    /// The secret for the browser's cookie, if it was just made.
-    pub secret: Option<String>,
-}
-
 /// An interaction as it stands.
 pub struct Waiting {
     /// What is remembered of it.
@@ -87,26 +56,6 @@ pub struct Waiting {
     pub client: Arc<Client>,
     /// What comes next.
     pub step: Step,
-}
-
-/// Why an interaction cannot go on in this browser.
-#[derive(Debug, thiserror::Error)]
-pub enum InteractionError {
-    /// It is finished, too old, or never was.
-    #[error("the interaction is over")]
-    Over,
-    /// It was begun in another browser.
-    #[error("the interaction belongs to another browser")]
-    Foreign,
-    /// Nothing to do with the browser.
-    #[error(transparent)]
-    Failure(#[from] Failure),
-}
-
-impl From<StateError> for InteractionError {
-    fn from(error: StateError) -> Self {
-        Self::Failure(error.into())
-    }
 }
 
 /// Takes a new authorization request of a browser in which `login` may be logged in.
@@ -158,10 +107,7 @@ pub async fn resume(
         Step::Fail(error) => Err(error.into()),
         Step::Issue => respond(ports, &interaction, login).await,
     };
-    // Whoever removes the record answers; a second tab that comes later finds nothing.
-    if !ports.state.delete(&key(id)).await? {
-        return Err(InteractionError::Over);
-    }
+    finish(ports, id, &interaction).await?;
     Ok(outcome.unwrap_or_else(|failure| refuse(ports, &interaction.target, &failure)))
 }
 
@@ -185,24 +131,6 @@ pub async fn look(
         client,
         step,
     })
-}
-
-/// The interaction of this browser.
-pub async fn find(
-    ports: &Ports,
-    id: &str,
-    secret: Option<&str>,
-) -> Result<Stored<Interaction>, InteractionError> {
-    let stored: Stored<Interaction> = state::read_record(&*ports.state, &key(id))
-        .await?
-        .ok_or(InteractionError::Over)?;
-    if stored.record.expires_at <= ports.clock.now() {
-        return Err(InteractionError::Over);
-    }
-    match secret {
-        Some(secret) if stored.record.browser.matches(secret) => Ok(stored),
-        _ => Err(InteractionError::Foreign),
-    }
 }
 
 /// Notes that `user` logged in within the interaction.
@@ -256,19 +184,19 @@ pub async fn decline(
     origin: &Origin,
 ) -> Result<Delivery, InteractionError> {
     let interaction = find(ports, id, secret).await?.record;
-    if !ports.state.delete(&key(id)).await? {
-        return Err(InteractionError::Over);
+    // Whoever declines without having logged in has decided nothing for anybody: nothing is written.
+    if let Some(login) = login {
+        finish(ports, id, &interaction).await?;
+        let about = About {
+            user: Some(login.user.clone()),
+            client: Some(interaction.request.client.clone()),
+            ..About::default()
+        };
+        ports
+            .record(EventKind::ConsentDenied, origin, about)
+            .await
+            .map_err(Failure::from)?;
     }
-    let user = login.map(|login| login.user.clone());
-    let about = About {
-        user,
-        client: Some(interaction.request.client.clone()),
-        ..About::default()
-    };
-    ports
-        .record(EventKind::ConsentDenied, origin, about)
-        .await
-        .map_err(Failure::from)?;
     let error = OAuthError::new(ErrorCode::AccessDenied, "the user declined");
     Ok(interaction.target.failure(&error, &ports.settings.issuer))
 }
@@ -280,29 +208,15 @@ async fn open(
     login: Option<&Login>,
 ) -> Result<Outcome, Failure> {
     let secret = ports.secret();
-    let interaction = Interaction {
-        hinted: hinted_user(ports, client, &request).await?,
-        request,
-        target,
-        progress: Progress::default(),
-        browser: SecretDigest::of(&secret),
-        expires_at: ports.clock.now().plus(ports.settings.lifetimes.interaction),
-    };
+    let hinted = hinted_user(ports, client, &request).await?;
+    let interaction = Interaction::begin(ports, (request, target), hinted, &secret);
     let question = match step(ports, (sight, client), &interaction, login).await? {
         Step::Ask(question) => question,
         Step::Issue => return respond(ports, &interaction, login).await,
         Step::Fail(error) => return Err(error.into()),
     };
-    let id = ports.identifier();
-    state::put_record(
-        &*ports.state,
-        &key(&id),
-        &interaction,
-        ports.settings.lifetimes.interaction,
-    )
-    .await?;
     let ticket = Ticket {
-        id,
+        id: interaction.seal(ports)?,
         client: interaction.request.client,
         secret: Some(secret),
     };
@@ -432,30 +346,4 @@ async fn remember_consent(
     let withdrawn = withdraw_consent::marker(&login.user, client);
     ports.state.delete(&withdrawn).await?;
     Ok(())
-}
-
-/// Changes the progress of an interaction, whatever other tabs do to it meanwhile.
-async fn advance(
-    ports: &Ports,
-    id: &str,
-    secret: Option<&str>,
-    change: impl Fn(&mut Progress),
-) -> Result<(), InteractionError> {
-    for _ in 0..MAX_UPDATE_ATTEMPTS {
-        let stored = find(ports, id, secret).await?;
-        let mut next = stored.record.clone();
-        change(&mut next.progress);
-        let ttl = next.expires_at.since(ports.clock.now());
-        if state::replace_record(&*ports.state, &key(id), &stored, &next, ttl).await? {
-            return Ok(());
-        }
-    }
-    Err(InteractionError::Failure(Failure::Unavailable(
-        "the interaction",
-        None,
-    )))
-}
-
-fn key(id: &str) -> StateKey {
-    StateKey::new(Kind::Interaction, id)
 }
