@@ -234,6 +234,10 @@ pub fn bind(config: &Config) -> Result<Server, ServeError> {
         },
         tls,
         max_connections: server.max_connections,
+        max_connections_per_address: server.max_connections_per_address,
+        trusted_proxies: server.trusted_proxies.clone(),
+        head_timeout: server.head_timeout,
+        drain: server.drain,
         shutdown_timeout: server.shutdown_timeout,
     })
 }
@@ -352,6 +356,7 @@ impl App {
             scheme,
             trusted_proxies: config.trusted_proxies.clone(),
             request_timeout: config.request_timeout,
+            body_timeout: config.body_timeout,
             rng: ports.rng.clone(),
             origins: Arc::new(ClientOrigins::new(ports.store.clone(), ports.clock.clone())),
             tracer: self.tracer.clone(),
@@ -373,13 +378,16 @@ impl App {
     ) -> Result<(), ServeError> {
         let public = self.guarded_router(config);
         let management = self.management_router(stop.clone());
+        // While the server drains, it must still hear of what changes.
+        let over = CancellationToken::new();
         let (ended, ()) = tokio::join!(
             async {
                 let ended = server.run(public, management, stop.clone()).await;
                 stop.cancel();
+                over.cancel();
                 ended
             },
-            self.maintain(stop.clone())
+            self.maintain(over.clone())
         );
         if let Some(tracer) = &self.tracer {
             tracer.flush().await;

@@ -96,9 +96,17 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at most.
     pub max_connections: usize,
+    /// Connections from one address at most.
+    pub max_connections_per_address: usize,
+    /// How long the head of a request may take.
+    pub head_timeout: Duration,
+    /// How long its body may take.
+    pub body_timeout: Duration,
     /// How long an answer may take.
     pub request_timeout: Duration,
-    /// How long requests may go on after the signal to stop.
+    /// How long everything goes on after the signal to stop, while readiness says no.
+    pub drain: Duration,
+    /// How long requests may go on after that.
     pub shutdown_timeout: Duration,
 }
 
@@ -254,6 +262,10 @@ fn read_server(r: &mut Reader) -> Option<ServerConfig> {
             .map_err(|_| "write networks such as \"10.0.0.0/8\"".to_owned())
     });
     let max_connections = r.integer("server.max_connections", 1..=1_000_000);
+    let per_address = r.integer("server.max_connections_per_address", 1..=1_000_000);
+    let head_timeout = r.duration("server.head_timeout");
+    let body_timeout = r.duration("server.body_timeout");
+    let drain = r.duration_or_zero("server.drain");
     let request_timeout = r.duration("server.request_timeout");
     let shutdown_timeout = r.duration("server.shutdown_timeout");
     Some(ServerConfig {
@@ -261,6 +273,10 @@ fn read_server(r: &mut Reader) -> Option<ServerConfig> {
         tls,
         trusted_proxies: trusted_proxies?,
         max_connections: usize::try_from(max_connections?).ok()?,
+        max_connections_per_address: usize::try_from(per_address?).ok()?,
+        head_timeout: head_timeout?,
+        body_timeout: body_timeout?,
+        drain: drain?,
         request_timeout: request_timeout?,
         shutdown_timeout: shutdown_timeout?,
     })

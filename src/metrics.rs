@@ -44,6 +44,7 @@ struct Metrics {
     password_wait: Histogram,
     passwords: Counters<1>,
     password_queue: Gauge,
+    connections_refused: Counters<1>,
     panics: Counter,
     log_dropped: Counter<u64, AtomicU64>,
     spans: Counters<1>,
@@ -76,6 +77,7 @@ impl Metrics {
             password_wait: histogram(),
             passwords: Family::default(),
             password_queue: Gauge::default(),
+            connections_refused: Family::default(),
             panics: Counter::default(),
             log_dropped: Counter::default(),
             spans: Family::default(),
@@ -148,6 +150,11 @@ impl Metrics {
             "password_queue",
             "Passwords that wait for a hashing thread now",
             self.password_queue.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections closed at once, by which bound there were too many",
+            self.connections_refused.clone(),
         );
         registry.register("panics", "Handlers that panicked", self.panics.clone());
         registry.register(
@@ -241,6 +248,12 @@ pub fn event(kind: &'static str) {
 /// An attempt to send a mail came to its end.
 pub fn mail(result: &'static str) {
     METRICS.mails.get_or_create(&[("result", result)]).inc();
+}
+
+/// A connection was one too many, by this bound.
+pub fn connection_refused(bound: &'static str) {
+    let family = &METRICS.connections_refused;
+    family.get_or_create(&[("bound", bound)]).inc();
 }
 
 /// Where the record came from that a look-up found.

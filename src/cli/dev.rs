@@ -9,6 +9,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
     path::{self, Path, PathBuf},
+    time::Duration,
 };
 
 use secrecy::SecretString;
@@ -84,6 +85,7 @@ impl Dev {
         let mut config = Config::load(&Sources::of_text(&text))?;
         let database = path::absolute(self.data.join("countersign.db")).map_err(unnamed)?;
         config.mode = Mode::Development;
+        config.server.drain = Duration::ZERO;
         config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         config.database.url = left::sqlite_url(&database).into();
         config.state =

@@ -111,9 +111,16 @@ keys! {
     "server.trusted_proxies": List = "[]",
         "Addresses or networks of proxies whose `X-Forwarded-For` is believed. From anybody else the header is ignored.";
     "server.max_connections": Integer = "10000", "Connections at most; further ones are closed at once.";
+    "server.max_connections_per_address": Integer = "1000",
+        "Connections from one address (IPv6: one /64 network) at most. Trusted proxies may have any number.";
+    "server.head_timeout": Duration = "\"10s\"",
+        "How long a TLS handshake and the head of a request may take before the connection is closed; also how long a connection may be kept without a request.";
+    "server.body_timeout": Duration = "\"10s\"", "How long the body of a request may take before 408.";
     "server.request_timeout": Duration = "\"30s\"", "How long an answer may take before 503.";
+    "server.drain": Duration = "\"5s\"",
+        "How long everything goes on after the signal to stop, so that balancers notice that the node is not ready any more. In the second half each answer ends its connection. `dev` does not wait.";
     "server.shutdown_timeout": Duration = "\"20s\"",
-        "How long requests may go on after the signal to stop.";
+        "How long requests may go on after that.";
 
     "tls.certificate": Path,
         "The certificate chain, PEM. Read again when it changes and on SIGHUP.";

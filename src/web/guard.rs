@@ -58,6 +58,8 @@ pub struct Guard {
     pub trusted_proxies: Vec<IpNet>,
     /// How long an answer may take.
     pub request_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
     /// For trace ids.
     pub rng: Arc<dyn Rng>,
     /// Which origins belong to clients.
@@ -149,7 +151,20 @@ async fn admit(guard: &Guard, request: Request, next: Next, trace: &str) -> Resp
         return cors.preflight(&*guard.origins).await;
     }
     let origin = cors.allowed(&*guard.origins).await;
-    let work = AssertUnwindSafe(run(request, next, form, trace)).catch_unwind();
+    let (parts, body) = request.into_parts();
+    let body = match tokio::time::timeout(guard.body_timeout, read(body)).await {
+        Ok(body) => body,
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    };
+    let request = match body {
+        Ok(bytes) => Request::from_parts(parts, Body::from(bytes)),
+        Err(status) => {
+            let mut response = refuse(form, status, trace);
+            cors::put(response.headers_mut(), origin);
+            return response;
+        }
+    };
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(guard.request_timeout, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -167,17 +182,6 @@ async fn admit(guard: &Guard, request: Request, next: Next, trace: &str) -> Resp
 }
 
 /// Reads the body, so that no handler has to wait for it or to say that it is too long.
-async fn run(request: Request, next: Next, form: Form, trace: &str) -> Response {
-    let (parts, body) = request.into_parts();
-    match read(body).await {
-        Ok(bytes) => {
-            next.run(Request::from_parts(parts, Body::from(bytes)))
-                .await
-        }
-        Err(status) => refuse(form, status, trace),
-    }
-}
-
 async fn read(body: Body) -> Result<Bytes, StatusCode> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
@@ -255,6 +259,11 @@ fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
             "the request cannot be read",
             ErrorCause::MalformedRequest,
         ),
+        StatusCode::REQUEST_TIMEOUT => (
+            ErrorCode::InvalidRequest,
+            "the body of the request took too long",
+            ErrorCause::MalformedRequest,
+        ),
         _ => (
             ErrorCode::InvalidRequest,
             "the request is too large",
@@ -267,6 +276,11 @@ fn refuse(form: Form, status: StatusCode, trace: &str) -> Response {
         Form::Problem => Problem::new(kind(status)).respond(trace),
     };
     *response.status_mut() = status;
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the body may come yet, or never (RFC 9110 section 15.5.9).
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
@@ -278,6 +292,7 @@ fn kind(status: StatusCode) -> Kind {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => Kind::Unavailable,
         StatusCode::BAD_REQUEST => Kind::InvalidRequest,
+        StatusCode::REQUEST_TIMEOUT => Kind::TooSlow,
         StatusCode::URI_TOO_LONG => Kind::UriTooLong,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Kind::HeadersTooLarge,
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,

@@ -1,6 +1,13 @@
 //! The listeners: HTTP/1.1 and HTTP/2, plain or over TLS, with bounds on everything that a slow or
 //! greedy peer could hold, and an orderly end.
+//!
+//! **The end.** A request that is on its way over a kept connection when that is closed is lost, and
+//! its sender cannot know whether it was answered. So closing is announced: for a while everything
+//! goes on, so that balancers notice that this node is not ready any more; then each answer says that
+//! it is the last on its connection; then nobody is let in; and only what has been silent all the time
+//! is closed without a word.
 
+mod gate;
 mod limit;
 mod tls;
 
@@ -8,17 +15,34 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, header},
+    response::Response,
+};
 use axum_server::{Handle, tls_rustls::RustlsAcceptor};
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapResponse;
 
-use self::{limit::LimitedAcceptor, tls::Certificate};
+use self::{
+    gate::{Closing, Gate, Peer},
+    limit::LimitedAcceptor,
+    tls::Certificate,
+};
 
-/// How long a peer may take for the TLS handshake, and for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent at the very end before it is closed.
+const LINGER: Duration = Duration::from_secs(2);
+/// How often it is looked at whether all connections have ended.
+const GLANCE: Duration = Duration::from_millis(10);
 /// Bytes of a request's head at most; the guard is stricter and has better words.
 const MAX_HEAD: u32 = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
@@ -35,6 +59,14 @@ pub struct ServerOptions {
     pub tls: Option<TlsFiles>,
     /// Public connections at most; further ones are closed at once.
     pub max_connections: usize,
+    /// Public connections from one address at most.
+    pub max_connections_per_address: usize,
+    /// Whose connections stand for many people's, and are not counted by address.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a peer may take for the TLS handshake, and for the head of a request.
+    pub head_timeout: Duration,
+    /// How long everything goes on after the signal to stop, while readiness says no.
+    pub drain: Duration,
     /// How long requests may go on after the signal to stop.
     pub shutdown_timeout: Duration,
 }
@@ -139,18 +171,25 @@ impl Server {
         } = self;
         // The management listener answers until the very end, so that "not ready" can be seen.
         let (public_handle, management_handle) = (Handle::new(), Handle::new());
+        let end = End::default();
+        let gate = Gate::open(listener, end.closing.clone())?;
         let stopping = async {
             stop.cancelled().await;
             tracing::info!("stopping");
+            end.announce(&options, &public_handle).await;
             public_handle.graceful_shutdown(Some(options.shutdown_timeout));
             std::future::pending::<()>().await;
         };
-        let management = run_management(management_listener, management, management_handle.clone());
-        let limit = options.max_connections;
+        let head_timeout = options.head_timeout;
+        let management = run_management(
+            management_listener,
+            (management, head_timeout),
+            management_handle.clone(),
+        );
         let public = run_public(
-            listener,
-            certificate,
-            (public, limit),
+            (gate, certificate),
+            public,
+            (&options, end.is_near.clone()),
             public_handle.clone(),
         );
         let everything = async { tokio::try_join!(finish(public, &management_handle), management) };
@@ -158,6 +197,41 @@ impl Server {
             ended = everything => ended.map(|_| ()).map_err(ServeError::from),
             () = stopping => Ok(()),
         }
+    }
+}
+
+/// How a server comes to its end.
+#[derive(Default)]
+struct End {
+    /// Each answer is the last on its connection.
+    is_near: Arc<AtomicBool>,
+    /// Nobody is let in.
+    closing: Closing,
+}
+
+impl End {
+    /// Takes its time: see the top of this file.
+    async fn announce(&self, options: &ServerOptions, connections: &Handle<Peer>) {
+        let half = options.drain / 2;
+        if half.is_zero() {
+            return;
+        }
+        tokio::time::sleep(half).await;
+        self.is_near.store(true, Ordering::Relaxed);
+        tokio::time::sleep(half).await;
+        self.closing.asked.cancel();
+        let all_ended = async {
+            self.closing.done.cancelled().await;
+            loop {
+                tokio::time::sleep(GLANCE).await;
+                if connections.connection_count() == 0 {
+                    return;
+                }
+            }
+        };
+        let patience = LINGER.min(options.shutdown_timeout);
+        // Whoever has been silent for so long has nothing on its way.
+        let _ = tokio::time::timeout(patience, all_ended).await;
     }
 }
 
@@ -177,13 +251,13 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 
 async fn run_management(
     listener: Option<TcpListener>,
-    router: Router,
+    (router, head_timeout): (Router, Duration),
     handle: Handle<SocketAddr>,
 ) -> io::Result<()> {
     match listener {
         Some(listener) => {
             let mut server = axum_server::from_tcp(listener)?.handle(handle);
-            bound_http(server.http_builder());
+            bound_http(server.http_builder(), head_timeout);
             server.serve(router.into_make_service()).await
         }
         None => Ok(()),
@@ -191,22 +265,31 @@ async fn run_management(
 }
 
 async fn run_public(
-    listener: TcpListener,
-    certificate: Option<Certificate>,
-    (router, max_connections): (Router, usize),
-    handle: Handle<SocketAddr>,
+    (gate, certificate): (Gate, Option<Certificate>),
+    router: Router,
+    (options, is_near): (&ServerOptions, Arc<AtomicBool>),
+    handle: Handle<Peer>,
 ) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let limited = LimitedAcceptor::new(max_connections);
-    let mut server = axum_server::from_tcp(listener)?
+    let last = MapResponse::new(router, move |mut response: Response| {
+        if is_near.load(Ordering::Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    });
+    let service =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(last);
+    let limited = LimitedAcceptor::new(options);
+    let head_timeout = options.head_timeout;
+    let mut server = axum_server::Server::<Peer>::from_listener(gate)
         .handle(handle)
-        .first_request_timeout(HEAD_TIMEOUT);
-    bound_http(server.http_builder());
+        .first_request_timeout(head_timeout);
+    bound_http(server.http_builder(), head_timeout);
     match certificate {
         None => server.acceptor(limited).serve(service).await,
         Some(certificate) => {
             let acceptor = RustlsAcceptor::new(certificate.config())
-                .handshake_timeout(HEAD_TIMEOUT)
+                .handshake_timeout(head_timeout)
                 .acceptor(limited);
             let watcher = tokio::spawn(certificate.watch());
             let ended = server.acceptor(acceptor).serve(service).await;
@@ -218,15 +301,16 @@ async fn run_public(
 
 fn bound_http(
     builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
+    head_timeout: Duration,
 ) {
     builder
         .http1()
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_buf_size(MAX_HEAD as usize);
     builder
         .http2()
         .max_header_list_size(MAX_HEAD)
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(HEAD_TIMEOUT);
+        .keep_alive_timeout(head_timeout);
 }

@@ -25,6 +25,10 @@ pub(crate) fn server_config() -> ServerConfig {
         tls: None,
         trusted_proxies: Vec::new(),
         max_connections: 1,
+        max_connections_per_address: 1,
+        head_timeout: Duration::from_hours(1),
+        body_timeout: Duration::from_hours(1),
+        drain: Duration::ZERO,
         request_timeout: Duration::from_hours(1),
         shutdown_timeout: Duration::ZERO,
     }

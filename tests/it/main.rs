@@ -38,6 +38,7 @@ mod registrar;
 mod request_attacks;
 mod request_forms;
 mod security_cases;
+mod shutdown;
 mod smtp;
 mod sql_store;
 mod state_store;

@@ -24,7 +24,7 @@ impl Workdir {
     fn configured(more: &str) -> Self {
         let workdir = Self::new();
         let text = format!(
-            "issuer = \"https://login.example.com\"\n[server]\naddress = \"127.0.0.1\"\nport = 0\n\
+            "issuer = \"https://login.example.com\"\n[server]\naddress = \"127.0.0.1\"\nport = 0\ndrain = \"0s\"\n\
              [management]\nport = 0\n{more}"
         );
         fs::write(workdir.path().join("countersign.toml"), text).unwrap();

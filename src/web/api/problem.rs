@@ -79,6 +79,8 @@ kinds! {
     NotFound = "not-found", 404, "There is nothing here";
     /// The address takes other methods.
     MethodNotAllowed = "method-not-allowed", 405, "The address does not take this method";
+    /// The body did not arrive in time.
+    TooSlow = "too-slow", 408, "The request took too long to arrive";
     /// Something with that unique property exists.
     Conflict = "conflict", 409, "It exists already";
     /// Somebody else changed it.

@@ -52,6 +52,7 @@ fn guarded(timeout: Duration, scheme: Scheme) -> Router {
         scheme,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         request_timeout: timeout,
+        body_timeout: timeout.max(Duration::from_secs(1)),
         rng: Arc::new(SystemRng),
         origins: Arc::new(One),
         tracer: None,
