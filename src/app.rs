@@ -15,12 +15,14 @@ use crate::{
     application::{
         Ports, courier,
         directory::Directory,
+        limits::Limits,
         mail::PostOffice,
         ports::{
             Announcer, Clock, Mailbox, Mailer, PasswordHasher, Rng, Store, StoreError,
             state::StateStore,
         },
         queries::origins::ClientOrigins,
+        refusals::{self, Refusals},
         settings::Settings,
         upkeep,
     },
@@ -303,6 +305,8 @@ impl App {
             sealer: sealer.clone(),
             mailer,
         };
+        let request_limits = settings.request_limits.clone();
+        let limits = Limits::new(request_limits, state.clone(), clock.clone());
         let ports = Ports {
             store,
             state,
@@ -316,6 +320,8 @@ impl App {
             refresh_key,
             device_key,
             post,
+            limits,
+            refusals: Refusals::default(),
             settings,
         };
         let playground = options.playground.clone();
@@ -406,6 +412,7 @@ impl App {
             self.ring.keep_fresh(stop.clone()),
             self.ports().directory.follow(stop.clone()),
             upkeep::sweep(self.ports(), stop.clone()),
+            refusals::follow(self.ports(), stop.clone()),
             courier::deliver(self.ports(), stop)
         );
     }

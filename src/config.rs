@@ -6,6 +6,7 @@
 //! key, where it stands, what is the matter, how to mend it.
 
 mod keys;
+mod limits;
 mod mail;
 mod reader;
 mod reference;
@@ -34,7 +35,7 @@ pub use self::{
     values::{format_duration, parse_duration},
 };
 use crate::{
-    application::settings::{Lifetimes, LoginLimits, Settings},
+    application::settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
     domain::key::SigningAlgorithm,
     infrastructure::{
         password::{PasswordCost, PasswordLoad},
@@ -64,6 +65,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// `[limits]`
     pub login_limits: LoginLimits,
+    /// `[limits]`, too
+    pub request_limits: RequestLimits,
     /// `[passwords]`
     pub passwords: PasswordConfig,
     /// `[mail]`
@@ -201,6 +204,7 @@ impl Config {
             access_token_algorithm: self.keys.access_token_algorithm,
             login_limits: self.login_limits.clone(),
             audit_retention: self.audit_retention,
+            request_limits: self.request_limits.clone(),
         }
     }
 }
@@ -214,7 +218,8 @@ fn read(r: &mut Reader) -> Option<Config> {
     let state = read_state(r);
     let keys = read_keys(r);
     let lifetimes = read_lifetimes(r);
-    let login_limits = read_limits(r);
+    let login_limits = limits::logins(r);
+    let request_limits = limits::requests(r);
     let passwords = read_passwords(r);
     let mail = mail::read(r, issuer.as_ref());
     let audit_retention = r.duration_or_zero("audit.retention");
@@ -230,6 +235,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         keys: keys?,
         lifetimes: lifetimes?,
         login_limits: login_limits?,
+        request_limits: request_limits?,
         passwords: passwords?,
         mail: mail?,
         audit_retention: Some(audit_retention?).filter(|kept| !kept.is_zero()),
@@ -394,19 +400,6 @@ fn read_lifetimes(r: &mut Reader) -> Option<Lifetimes> {
 
 /// RFC 6749 §4.1.2
 const MOST_CODE_LIFETIME: Duration = Duration::from_mins(10);
-
-fn read_limits(r: &mut Reader) -> Option<LoginLimits> {
-    let per_account = r.integer("limits.login_per_account", 1..=1_000_000);
-    let per_account_total = r.integer("limits.login_per_account_total", 1..=1_000_000);
-    let per_address = r.integer("limits.login_per_address", 1..=1_000_000);
-    let window = r.duration("limits.login_window");
-    Some(LoginLimits {
-        per_account: per_account?,
-        per_account_total: per_account_total?,
-        per_address: per_address?,
-        window: window?,
-    })
-}
 
 fn read_passwords(r: &mut Reader) -> Option<PasswordConfig> {
     let memory_kib = r.integer("passwords.memory_kib", 8..=262_144);

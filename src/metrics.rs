@@ -44,6 +44,7 @@ struct Metrics {
     password_wait: Histogram,
     passwords: Counters<1>,
     password_queue: Gauge,
+    limited: Counters<2>,
     connections_refused: Counters<1>,
     panics: Counter,
     log_dropped: Counter<u64, AtomicU64>,
@@ -77,6 +78,7 @@ impl Metrics {
             password_wait: histogram(),
             passwords: Family::default(),
             password_queue: Gauge::default(),
+            limited: Family::default(),
             connections_refused: Family::default(),
             panics: Counter::default(),
             log_dropped: Counter::default(),
@@ -150,6 +152,11 @@ impl Metrics {
             "password_queue",
             "Passwords that wait for a hashing thread now",
             self.password_queue.clone(),
+        );
+        registry.register(
+            "limited",
+            "Requests refused as too many, by endpoint and what was counted",
+            self.limited.clone(),
         );
         registry.register(
             "connections_refused",
@@ -248,6 +255,12 @@ pub fn event(kind: &'static str) {
 /// An attempt to send a mail came to its end.
 pub fn mail(result: &'static str) {
     METRICS.mails.get_or_create(&[("result", result)]).inc();
+}
+
+/// A request was one too many.
+pub fn limited(endpoint: &'static str, policy: &'static str) {
+    let labels = [("endpoint", endpoint), ("policy", policy)];
+    METRICS.limited.get_or_create(&labels).inc();
 }
 
 /// A connection was one too many, by this bound.

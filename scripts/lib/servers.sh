@@ -105,6 +105,7 @@ issuer = "http://localhost:$port"
 [server]
 address = "127.0.0.1"
 port = $port
+drain = "0s"
 [management]
 port = $(free_port)
 [keys]
@@ -112,6 +113,7 @@ directory = "$home/keys"
 [limits] # the tests log the same user in again and again
 login_per_account = 10000
 login_per_address = 10000
+requests = "off"
 TOML
     countersign_database=
     if [ "$backend" = "PostgreSQL + Redis" ]; then

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Failure, Ports,
     directory::Sight,
+    limits::Endpoint,
     ports::state::{Kind, StateKey},
     trail::{About, Origin},
 };
@@ -23,26 +24,35 @@ use crate::{
 };
 
 /// Finds the client and checks its proof by the one method that it registered. Every refusal has
-/// the same answer; the audit trail has the cause.
+/// the same answer; the audit trail has the cause. One that has
+/// proved who it is is counted as a caller of `endpoint`.
 pub async fn authenticate(
     ports: &Ports,
     sight: &Sight<'_>,
     credentials: &Credentials,
-    origin: &Origin,
+    (endpoint, origin): (Endpoint, &Origin),
 ) -> Result<Arc<Client>, Failure> {
-    match prove(ports, sight, credentials).await {
+    let client = sight.client(&credentials.client).await?;
+    // Names that nobody has share a line of the trail: anybody can think of another.
+    let known = client.as_ref().map(|client| client.id.clone());
+    match prove(ports, client, credentials).await {
         Err(Failure::Refused(error)) => {
             let detail = serde_json::json!({ "cause": error.cause, "client_id": shortened(credentials.client.as_str()) });
             let about = About {
+                client: known,
                 detail: Some(detail),
                 ..About::default()
             };
             ports
-                .record(EventKind::ClientRejected, origin, about)
+                .refused(EventKind::ClientRejected, origin, about)
                 .await?;
             Err(error.into())
         }
-        outcome => outcome,
+        Ok(client) => {
+            ports.limits.take_client(endpoint, &client).await?;
+            Ok(client)
+        }
+        failed => failed,
     }
 }
 
@@ -51,9 +61,9 @@ pub async fn authenticate_confidential(
     ports: &Ports,
     sight: &Sight<'_>,
     credentials: &Credentials,
-    origin: &Origin,
+    place: (Endpoint, &Origin),
 ) -> Result<Arc<Client>, Failure> {
-    let client = authenticate(ports, sight, credentials, origin).await?;
+    let client = authenticate(ports, sight, credentials, place).await?;
     if client.is_public() {
         return Err(rejected("a public client cannot authenticate").into());
     }
@@ -62,10 +72,9 @@ pub async fn authenticate_confidential(
 
 async fn prove(
     ports: &Ports,
-    sight: &Sight<'_>,
+    client: Option<Arc<Client>>,
     credentials: &Credentials,
 ) -> Result<Arc<Client>, Failure> {
-    let client = sight.client(&credentials.client).await?;
     let client = client
         .filter(|client| client.is_active())
         .ok_or_else(|| rejected("the client is unknown or inactive"))?;

@@ -1,6 +1,9 @@
 //! Why a use case came to no answer of its own.
 
-use super::ports::{HashError, SignError, StoreError, state::StateError};
+use super::{
+    limits::Limited,
+    ports::{HashError, SignError, StoreError, state::StateError},
+};
 use crate::protocol::error::{ErrorCode, OAuthError};
 
 /// A refusal in the words of a specification, or a fault of ours.
@@ -9,6 +12,9 @@ pub enum Failure {
     /// The request is refused.
     #[error(transparent)]
     Refused(#[from] OAuthError),
+    /// The request is one too many, whatever it asks (429).
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// Something that we depend on is away or overloaded: try again (503).
     #[error("{0} is unavailable")]
     Unavailable(
@@ -28,6 +34,11 @@ impl Failure {
     pub fn as_oauth(&self) -> OAuthError {
         match self {
             Self::Refused(error) => error.clone(),
+            // No specification has a word for it; this one says to come back.
+            Self::Limited(_) => OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "too many requests, please try again later",
+            ),
             Self::Unavailable(..) => OAuthError::new(
                 ErrorCode::TemporarilyUnavailable,
                 "the server is busy, please try again",

@@ -163,7 +163,7 @@ async fn refuse(
             ..About::default()
         };
         ports
-            .record(EventKind::LoginThrottled, attempt.origin, about)
+            .refused(EventKind::LoginThrottled, attempt.origin, about)
             .await?;
     }
     Ok(Err(TooMany { wait }))

@@ -8,10 +8,12 @@ pub mod directory;
 mod error;
 pub mod interactions;
 pub mod issue;
+pub mod limits;
 mod login_limits;
 pub mod mail;
 pub mod ports;
 pub mod queries;
+pub mod refusals;
 pub mod registrar;
 pub mod settings;
 pub mod state;
@@ -23,8 +25,10 @@ use std::sync::Arc;
 pub use self::error::Failure;
 use self::{
     directory::Directory,
+    limits::Limits,
     mail::PostOffice,
     ports::{Clock, Ledger, PasswordHasher, Rng, Sealer, Store, TokenSigner, state::StateStore},
+    refusals::Refusals,
     settings::Settings,
 };
 use crate::protocol::{known_device::DeviceKey, refresh::RefreshKey};
@@ -55,6 +59,10 @@ pub struct Ports {
     pub device_key: DeviceKey,
     /// Mail.
     pub post: PostOffice,
+    /// How much was asked.
+    pub limits: Limits,
+    /// Refusals that share a line of the trail.
+    pub refusals: Refusals,
     /// What the operator configured.
     pub settings: Settings,
 }

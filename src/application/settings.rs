@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::limits::Endpoint;
 use crate::{
     domain::{client::Client, key::SigningAlgorithm},
     protocol::{capability::Features, issuer::Issuer, refresh::RefreshPolicy},
@@ -22,6 +23,8 @@ pub struct Settings {
     pub login_limits: LoginLimits,
     /// How long events of the trail are kept; for good where absent.
     pub audit_retention: Option<Duration>,
+    /// How much may be asked.
+    pub request_limits: RequestLimits,
 }
 
 /// How long things live where a client does not say otherwise.
@@ -96,6 +99,77 @@ impl Default for LoginLimits {
             per_account_total: 100,
             per_address: 100,
             window: Duration::from_mins(15),
+        }
+    }
+}
+
+/// How many requests are answered in a minute. Where there is no number, there is no limit.
+#[derive(Clone, Debug)]
+pub struct RequestLimits {
+    /// At the token endpoint, from one address.
+    pub token: Option<u64>,
+    /// At the introspection endpoint, from one address.
+    pub introspection: Option<u64>,
+    /// At the revocation endpoint, from one address.
+    pub revocation: Option<u64>,
+    /// At the authorization endpoint, from one address.
+    pub authorization: Option<u64>,
+    /// Login forms, from one address.
+    pub login: Option<u64>,
+    /// How many times as much a whole network may ask.
+    pub network_factor: u64,
+    /// At each endpoint, of one client that says nothing else.
+    pub client: Option<u64>,
+    /// At the authorization endpoint, of one user.
+    pub account: Option<u64>,
+}
+
+impl RequestLimits {
+    /// Nobody is limited.
+    pub const OFF: Self = Self {
+        token: None,
+        introspection: None,
+        revocation: None,
+        authorization: None,
+        login: None,
+        network_factor: 1,
+        client: None,
+        account: None,
+    };
+
+    /// What may come from one address.
+    pub fn per_address(&self, endpoint: Endpoint) -> Option<u64> {
+        match endpoint {
+            Endpoint::Token => self.token,
+            Endpoint::Introspection => self.introspection,
+            Endpoint::Revocation => self.revocation,
+            Endpoint::Authorization => self.authorization,
+            Endpoint::Login => self.login,
+        }
+    }
+
+    /// What a client may ask: what it was registered with comes first.
+    pub fn of_client(&self, client: &Client) -> Option<u64> {
+        client.requests_per_minute.or(self.client)
+    }
+
+    /// What a user may ask.
+    pub fn of_account(&self) -> Option<u64> {
+        self.account
+    }
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            token: Some(6_000),
+            introspection: Some(60_000),
+            revocation: Some(6_000),
+            authorization: Some(1_200),
+            login: Some(300),
+            network_factor: 4,
+            client: Some(60_000),
+            account: Some(300),
         }
     }
 }

@@ -71,6 +71,11 @@ pub(super) fn ordered_id(rng: &dyn Rng, now: Timestamp) -> String {
 }
 
 impl Ports {
+    /// A fresh identifier of an event.
+    pub(super) fn event_id(&self) -> String {
+        ordered_id(&*self.rng, self.clock.now())
+    }
+
     /// An event of this moment.
     pub fn event(&self, kind: EventKind, origin: &Origin, about: About) -> AuditEvent {
         event(&*self.clock, &*self.rng, kind, origin, about)

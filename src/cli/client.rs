@@ -15,7 +15,9 @@ use super::{
 use crate::{
     application::{
         commands::{
-            change_client::{delete_client, rotate_client_secret, set_client_status},
+            change_client::{
+                delete_client, rotate_client_secret, set_client_limit, set_client_status,
+            },
             register_client::Registered,
         },
         ports::Page,
@@ -54,6 +56,16 @@ pub(super) enum ClientVerb {
         /// Read the new secret from standard input instead of generating one
         #[arg(long)]
         secret_stdin: bool,
+    },
+    /// Change how much a client may ask in a minute, at each endpoint
+    ///
+    /// Example: countersign client limit importer 600
+    Limit {
+        /// `client_id`
+        client: String,
+        /// Requests in a minute; the server's `limits.requests_per_client` where absent
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        requests_per_minute: Option<u64>,
     },
     /// Stop a client; its tokens die
     Disable {
@@ -103,6 +115,18 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
             let id = ClientId::new(client);
             let rotated = rotate_client_secret(&registrar, &id, given.as_ref(), overlap).await?;
             print_rotated(global, &rotated)
+        }
+        ClientVerb::Limit {
+            client,
+            requests_per_minute,
+        } => {
+            let id = ClientId::new(client);
+            let client = set_client_limit(&registrar, &id, requests_per_minute).await?;
+            let text = match requests_per_minute {
+                Some(number) => format!("{id} may ask {number} times a minute"),
+                None => format!("{id} may ask as much as any client"),
+            };
+            global.output().print(&metadata(&client), text)
         }
         ClientVerb::Disable { client } => {
             set_status(global, &registrar, client, ClientStatus::Inactive).await

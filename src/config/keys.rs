@@ -66,7 +66,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "lifetimes",
         "How long things live where a client does not say otherwise.",
     ),
-    ("limits", "How often a login may be tried."),
+    (
+        "limits",
+        "How often a login may be tried, and how much may be asked in a minute. `0` is no limit.",
+    ),
     ("passwords", "Password hashing with argon2id."),
     (
         "mail",
@@ -168,6 +171,19 @@ keys! {
         "Attempts for one account from all addresses together within the window. Browsers that the account has logged in with before are not counted and not stopped.";
     "limits.login_per_address": Integer = "100", "Failures from one address (IPv6: one /64 network) within the window.";
     "limits.login_window": Duration = "\"15m\"", "How long attempts count.";
+    "limits.requests": Text = "\"on\"",
+        "`off` counts no requests at all; logins are counted all the same.";
+    "limits.token_per_address": Integer = "6000",
+        "Token requests in a minute from one address (IPv6: one /64 network).";
+    "limits.introspection_per_address": Integer = "60000", "Introspections in a minute from one address.";
+    "limits.revocation_per_address": Integer = "6000", "Revocations in a minute from one address.";
+    "limits.authorization_per_address": Integer = "1200", "Authorization requests in a minute from one address.";
+    "limits.login_forms_per_address": Integer = "300", "Login forms sent in a minute from one address, right or wrong.";
+    "limits.network_factor": Integer = "4",
+        "How many times as much may come from the network around an address: IPv4 /24, IPv6 /48.";
+    "limits.requests_per_client": Integer = "60000",
+        "Requests in a minute of one client that has proved who it is, at each endpoint. What the client was registered with comes first.";
+    "limits.authorization_per_account": Integer = "300", "Authorization requests in a minute of one user who is signed in.";
 
     "passwords.memory_kib": Integer = "19456",
         "Memory of one hash in KiB. Hashes with other parameters are renewed at the next login.";

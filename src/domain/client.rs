@@ -48,6 +48,9 @@ pub struct Client {
     pub allowed_origins: BTreeSet<String>,
     /// What users are shown besides the name. All https.
     pub links: ClientLinks,
+    /// Requests that are answered in a minute, at each endpoint; the server's default where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u64>,
     /// Grants and tokens from before this moment are dead.
     pub not_before: Timestamp,
     /// When it was registered.
@@ -366,6 +369,7 @@ pub(crate) fn sample() -> Client {
         default_max_age: None,
         allowed_origins: BTreeSet::new(),
         links: ClientLinks::default(),
+        requests_per_minute: None,
         not_before: Timestamp(0),
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{
     csp::Nonce,
+    limits,
     pages::{ErrorCause, FormAction, FormPostPage},
     respond,
 };
@@ -81,7 +82,12 @@ pub fn error(error: &OAuthError) -> Response {
 pub fn failure(failure: &Failure) -> Response {
     let oauth = failure.as_oauth();
     log(failure, &oauth);
-    error(&oauth)
+    let mut response = error(&oauth);
+    if let Failure::Limited(limited) = failure {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        limits::put_off(&mut response, *limited);
+    }
+    response
 }
 
 /// A failed use case at an endpoint that takes access tokens (RFC 6750 §3).
@@ -111,7 +117,7 @@ pub fn bearer_required() -> Response {
 /// Writes the cause of a failure into the log; the answer does not have it.
 pub(super) fn log(failure: &Failure, oauth: &OAuthError) {
     match failure {
-        Failure::Refused(_) => {
+        Failure::Refused(_) | Failure::Limited(_) => {
             tracing::info!(error = %oauth, cause = oauth.cause.as_deref(), "request refused");
         }
         Failure::Unavailable(..) | Failure::Broken(..) => {
@@ -125,6 +131,11 @@ pub fn failure_page(failure: &Failure, trace: &str) -> Response {
     log(failure, &failure.as_oauth());
     match failure {
         Failure::Refused(_) => respond::error(ErrorCause::MalformedRequest, trace),
+        Failure::Limited(limited) => {
+            let mut response = respond::error(ErrorCause::TooManyRequests, trace);
+            limits::put_off(&mut response, *limited);
+            response
+        }
         Failure::Unavailable(..) => {
             let mut response = respond::error(ErrorCause::ServerBusy, trace);
             response

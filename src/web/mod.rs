@@ -8,6 +8,7 @@ pub mod cookies;
 pub mod csp;
 pub mod guard;
 pub mod health;
+pub mod limits;
 pub mod oauth;
 pub mod pages;
 pub mod respond;

@@ -24,6 +24,7 @@ mod history;
 mod introspection;
 mod jose;
 mod layers;
+mod limits;
 mod login_limits;
 mod login_pages;
 mod login_timing;

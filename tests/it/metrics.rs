@@ -78,6 +78,8 @@ async fn dashboard_and_alert_rules_name_only_what_metrics_show() {
 async fn the_guide_names_every_metric_and_no_other() {
     let _app = TestApp::start(Stage::Embedded).await;
     let _ = metrics::state("get", async { Ok::<(), ()>(()) }).await;
+    metrics::limited("token", "address");
+    metrics::connection_refused("all");
     let series = series(&shown());
     let shown: BTreeSet<_> = series
         .iter()

@@ -33,6 +33,7 @@ macro_rules! suite {
             behavior::replace_gives_new_time,
             behavior::delete_says_whether_there_was_something,
             behavior::hit_counts_and_starts_again_after_its_window,
+            behavior::many_events_are_counted_at_once,
             behavior::a_count_can_be_read_without_counting,
             behavior::an_expired_record_is_absent_to_every_operation,
             behavior::an_extreme_time_to_live_is_accepted,

@@ -305,7 +305,7 @@ async fn respond(
 fn refuse(ports: &Ports, target: &RedirectTarget, failure: &Failure) -> Outcome {
     let error = failure.as_oauth();
     match failure {
-        Failure::Refused(_) => {
+        Failure::Refused(_) | Failure::Limited(_) => {
             tracing::info!(%error, cause = ?error.cause, "authorization refused");
         }
         Failure::Unavailable(..) | Failure::Broken(..) => tracing::error!(

@@ -85,6 +85,20 @@ pub async fn set_client_status(
     Ok(client)
 }
 
+/// Changes how much a client may ask in a minute; `None` as much as any.
+pub async fn set_client_limit(
+    registrar: &Registrar,
+    id: &ClientId,
+    requests_per_minute: Option<u64>,
+) -> Result<Client, RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let mut client = find_client(&*work, id).await?;
+    client.requests_per_minute = requests_per_minute;
+    client.updated_at = registrar.clock.now();
+    store(registrar, work, &client, "limit changed").await?;
+    Ok(client)
+}
+
 /// Removes a client with its grants and consents.
 pub async fn delete_client(registrar: &Registrar, id: &ClientId) -> Result<(), RegistrarError> {
     let work = registrar.store.begin().await?;

@@ -47,7 +47,9 @@ pub(super) async fn end_grant(
     let revoked = work
         .revoke_grant(grant, &client.id, ports.clock.now())
         .await?;
-    ports.record_in(&*work, why, origin, about).await?;
+    if revoked {
+        ports.record_in(&*work, why, origin, about.clone()).await?;
+    }
     if revoked && why != EventKind::GrantRevoked {
         ports
             .record_in(
@@ -59,7 +61,12 @@ pub(super) async fn end_grant(
             .await?;
     }
     put_out(ports, grant, ports.settings.access_token_lifetime(client)).await?;
-    Ok(work.commit().await?)
+    work.commit().await?;
+    if !revoked {
+        // It was over before: whoever tries again and again changes nothing.
+        ports.refused(why, origin, about).await?;
+    }
+    Ok(())
 }
 
 /// Marks grants as ended that a unit of work is about to revoke. Before its commit, so that an answer

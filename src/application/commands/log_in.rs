@@ -178,7 +178,11 @@ async fn fail(ports: &Ports, attempt: &Attempt<'_>) -> Result<(), Failure> {
         client: attempt.client.cloned(),
         ..About::default()
     };
-    Ok(ports
-        .record(EventKind::LoginFailed, attempt.origin, about)
-        .await?)
+    let (kind, origin) = (EventKind::LoginFailed, attempt.origin);
+    // Attempts at an account are bounded by its limits; at names that nobody has they are not.
+    let noted = match attempt.user {
+        Some(_) => ports.record(kind, origin, about).await,
+        None => ports.refused(kind, origin, about).await,
+    };
+    Ok(noted?)
 }

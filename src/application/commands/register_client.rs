@@ -67,6 +67,8 @@ pub struct RegisterClient {
     pub access_token_format: AccessTokenFormat,
     /// `id_token_signed_response_alg`
     pub id_token_algorithm: SigningAlgorithm,
+    /// Requests that are answered in a minute, at each endpoint; the server's default where absent.
+    pub requests_per_minute: Option<u64>,
 }
 
 impl RegisterClient {
@@ -88,6 +90,7 @@ impl RegisterClient {
             consent: ConsentPolicy::Remember,
             access_token_format: AccessTokenFormat::Jwt,
             id_token_algorithm: SigningAlgorithm::Rs256,
+            requests_per_minute: None,
         }
     }
 }
@@ -171,6 +174,7 @@ fn check(
         default_max_age: None,
         allowed_origins: origins(&command.origins)?,
         links: ClientLinks::default(),
+        requests_per_minute: command.requests_per_minute,
         not_before: Timestamp(0),
         created_at: now,
         updated_at: now,

@@ -10,6 +10,7 @@ use crate::{
         access::{self, Content, Presented},
         client_auth,
         directory::revocation_id,
+        limits::Endpoint,
         ports::Entry,
         state,
         trail::Origin,
@@ -31,11 +32,12 @@ pub async fn revoke_token(
     params: &Params,
     origin: &Origin,
 ) -> Result<(), Failure> {
+    let place = (Endpoint::Revocation, origin);
     let token = match token::subject_of(params) {
         Ok(token) => token,
         Err(error) => {
             let (_, sight) = ports.directory.look(&[]).await?;
-            client_auth::authenticate(ports, &sight, credentials, origin).await?;
+            client_auth::authenticate(ports, &sight, credentials, place).await?;
             return Err(error.into());
         }
     };
@@ -43,7 +45,7 @@ pub async fn revoke_token(
         Ok(refresh) if ports.refresh_key.is_genuine(&refresh) => {
             let key = family_key(&refresh.family);
             let (found, sight) = ports.directory.look(&[key]).await?;
-            let client = client_auth::authenticate(ports, &sight, credentials, origin).await?;
+            let client = client_auth::authenticate(ports, &sight, credentials, place).await?;
             let family = found.first().and_then(Option::as_deref);
             let family = family.map(state::decode).transpose()?;
             revoke_family(ports, &client, (&refresh, family), origin).await
@@ -52,7 +54,7 @@ pub async fn revoke_token(
             let presented = Presented::read(ports, token).await;
             let is_opaque = matches!(presented, Presented::Opaque { .. });
             let (found, sight) = ports.directory.look(&presented.records()).await?;
-            let client = client_auth::authenticate(ports, &sight, credentials, origin).await?;
+            let client = client_auth::authenticate(ports, &sight, credentials, place).await?;
             // Also one that has expired by this clock: the clock may be set back.
             let content = presented.content_at_any_time(ports, &found)?;
             let opaque = is_opaque.then_some(token);

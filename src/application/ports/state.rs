@@ -54,7 +54,15 @@ pub trait StateStore: Send + Sync {
 
     /// Counts one event and returns how many there have been in the present window, which opens
     /// with the first event and does not move. `get` shows the count as decimal digits.
-    async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError>;
+    async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError> {
+        self.count(key, 1, window).await
+    }
+
+    /// As [`hit`], for so many events at once.
+    ///
+    /// [`hit`]: StateStore::hit
+    async fn count(&self, key: &StateKey, events: u64, window: Duration)
+    -> Result<u64, StateError>;
 
     /// Names the store's memory: as long as the name is the same, nothing was forgotten by a
     /// restart or by another server taking over. Costs no round trip while the store is connected.
@@ -83,6 +91,19 @@ impl StateKey {
     /// What the record is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The key of the record that these parts name together, each told from the next by its length.
+    pub fn of_parts(kind: Kind, parts: &[&[u8]]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Self {
+            kind,
+            digest: digest.finalize().into(),
+        }
     }
 
     /// SHA-256 of the identifier.

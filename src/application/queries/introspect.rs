@@ -9,6 +9,7 @@ use crate::{
         client_auth,
         commands::end_grant,
         directory::Sight,
+        limits::Endpoint,
         state,
         trail::Origin,
     },
@@ -64,7 +65,8 @@ async fn authenticate(
     credentials: &Credentials,
     origin: &Origin,
 ) -> Result<Arc<Client>, Failure> {
-    client_auth::authenticate_confidential(ports, sight, credentials, origin).await
+    let place = (Endpoint::Introspection, origin);
+    client_auth::authenticate_confidential(ports, sight, credentials, place).await
 }
 
 async fn access_token(

@@ -79,6 +79,10 @@ pub(in crate::cli) struct CreateClient {
     /// Signature of its ID tokens: RS256, PS256, ES256 or `EdDSA`
     #[arg(long, default_value_t = SigningAlgorithm::Rs256)]
     id_token_alg: SigningAlgorithm,
+    /// Requests that it may send in a minute to each endpoint [default: the server's
+    /// `limits.requests_per_client`]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    requests_per_minute: Option<u64>,
 }
 
 /// Which kind of application it is: one flag of four.
@@ -163,6 +167,7 @@ impl CreateClient {
             },
             access_token_format: self.access_token_format,
             id_token_algorithm: self.id_token_alg,
+            requests_per_minute: self.requests_per_minute,
             ..RegisterClient::preset(self.kind.parse(), self.name)
         };
         Ok(register_client(registrar, command).await?)

@@ -180,12 +180,17 @@ impl StateStore for EmbeddedStore {
         .await
     }
 
-    async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError> {
+    async fn count(
+        &self,
+        key: &StateKey,
+        events: u64,
+        window: Duration,
+    ) -> Result<u64, StateError> {
         self.write(key, move |records, key| {
             let old = records.live(key, store_time())?;
             let (count, expires) = match &old {
-                Some(entry) => (decimal(&entry.value)?.saturating_add(1), entry.expires),
-                None => (1, expiry(window)),
+                Some(entry) => (decimal(&entry.value)?.saturating_add(events), entry.expires),
+                None => (events, expiry(window)),
             };
             records.put(key, count.to_string().as_bytes(), expires, old.as_ref())?;
             Ok(count)

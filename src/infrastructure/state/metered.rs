@@ -53,8 +53,13 @@ impl<S: StateStore> StateStore for Metered<S> {
         metrics::state("delete", self.0.delete(key)).await
     }
 
-    async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError> {
-        metrics::state("hit", self.0.hit(key, window)).await
+    async fn count(
+        &self,
+        key: &StateKey,
+        events: u64,
+        window: Duration,
+    ) -> Result<u64, StateError> {
+        metrics::state("hit", self.0.count(key, events, window)).await
     }
 
     /// Costs no round trip, so it is not measured.

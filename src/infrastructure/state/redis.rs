@@ -35,10 +35,10 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0";
 
-/// Counts in a window that opens with the first event: key, window in milliseconds.
+/// Counts in a window that opens with the first event: key, window in milliseconds, events.
 const HIT: &str = "
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if count == tonumber(ARGV[2]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
 return count";
@@ -195,9 +195,14 @@ impl StateStore for RedisStore {
         self.write(&command).await
     }
 
-    async fn hit(&self, key: &StateKey, window: Duration) -> Result<u64, StateError> {
+    async fn count(
+        &self,
+        key: &StateKey,
+        events: u64,
+        window: Duration,
+    ) -> Result<u64, StateError> {
         let mut script = self.hit.key(self.key(key));
-        script.arg(milliseconds(window));
+        script.arg(milliseconds(window)).arg(events);
         self.run(&script).await
     }
 

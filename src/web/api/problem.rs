@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    application::Failure,
+    application::{Failure, limits::Limited},
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -249,7 +249,14 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let oauth = failure.as_oauth();
         answer::log(&failure, &oauth);
-        Self::of(&oauth)
+        match failure {
+            Failure::Limited(Limited(standing)) => {
+                Self::new(Kind::TooManyRequests).retry_after(standing.resets_in.as_secs())
+            }
+            Failure::Refused(_) | Failure::Unavailable(..) | Failure::Broken(..) => {
+                Self::of(&oauth)
+            }
+        }
     }
 }
 

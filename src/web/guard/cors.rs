@@ -122,7 +122,9 @@ pub(super) fn put(headers: &mut HeaderMap, allowed: Allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("www-authenticate, x-request-id"),
+            HeaderValue::from_static(
+                "ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id",
+            ),
         );
     }
 }

@@ -12,12 +12,15 @@ use axum::{
 use tower_sessions::Session;
 
 use crate::{
-    application::commands::authorize::{self, Outcome, Ticket},
+    application::{
+        commands::authorize::{self, Outcome, Ticket},
+        limits::Endpoint,
+    },
     protocol::{
         authentication::Question, authorization::Unanswerable, metadata::paths, params::Params,
     },
     web::{
-        Web, answer, context,
+        Web, answer, context, limits,
         pages::{ErrorCause, way},
         respond, session,
     },
@@ -33,6 +36,9 @@ pub async fn handle(
     parts: Parts,
     body: Bytes,
 ) -> Response {
+    if let Err(limited) = limits::enter(&web, &parts, Endpoint::Authorization).await {
+        return limits::refuse_page(limited, &parts);
+    }
     let mut params = context::query(&parts.uri);
     if parts.method == Method::POST {
         if !context::is_form(&parts.headers) {
@@ -65,6 +71,13 @@ async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> R
         Ok(login) => login.map(|(login, _)| login),
         Err(failure) => return answer::failure_page(&failure, trace),
     };
+    if let Some(login) = &login {
+        let limits = &web.ports.limits;
+        let taken = limits.take_account(Endpoint::Authorization, &login.user);
+        if let Err(limited) = taken.await {
+            return limits::refuse_page(limited, parts);
+        }
+    }
     match authorize::begin(&web.ports, params, login.as_ref()).await {
         Ok(outcome) => show(web, parts, outcome).await,
         Err(failure) => answer::failure_page(&failure, trace),

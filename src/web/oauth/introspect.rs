@@ -11,17 +11,23 @@ use axum::{
 
 use super::{credentials, form};
 use crate::{
-    application::{Failure, queries::introspect::introspect},
+    application::{Failure, limits::Endpoint, queries::introspect::introspect},
     protocol::introspection::Introspection,
-    web::{Web, answer, context},
+    web::{Web, answer, context, limits},
 };
 
 /// POST: what a token is good for.
 pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
-    match respond(&web, &parts, &body).await {
+    let standing = match limits::enter(&web, &parts, Endpoint::Introspection).await {
+        Ok(standing) => standing,
+        Err(limited) => return limits::refuse(limited),
+    };
+    let mut response = match respond(&web, &parts, &body).await {
         Ok(introspection) => answer::json(StatusCode::OK, &introspection),
         Err(failure) => answer::failure(&failure),
-    }
+    };
+    limits::tell(&mut response, standing);
+    response
 }
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<Introspection, Failure> {

@@ -11,13 +11,17 @@ use axum::{
 
 use super::{credentials, form};
 use crate::{
-    application::{Failure, commands::revoke_token::revoke_token},
-    web::{Web, answer, context},
+    application::{Failure, commands::revoke_token::revoke_token, limits::Endpoint},
+    web::{Web, answer, context, limits},
 };
 
 /// POST: a token dies. 200 with an empty body (§2.2).
 pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
-    match respond(&web, &parts, &body).await {
+    let standing = match limits::enter(&web, &parts, Endpoint::Revocation).await {
+        Ok(standing) => standing,
+        Err(limited) => return limits::refuse(limited),
+    };
+    let mut response = match respond(&web, &parts, &body).await {
         Ok(()) => {
             let mut response = Response::new(Body::empty());
             response
@@ -26,7 +30,9 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
             response
         }
         Err(failure) => answer::failure(&failure),
-    }
+    };
+    limits::tell(&mut response, standing);
+    response
 }
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<(), Failure> {

@@ -11,17 +11,23 @@ use axum::{
 
 use super::{credentials, form_parameters};
 use crate::{
-    application::{Failure, commands::exchange_token::exchange_token},
+    application::{Failure, commands::exchange_token::exchange_token, limits::Endpoint},
     protocol::{error::OAuthError, token::TokenResponse},
-    web::{Web, answer, context},
+    web::{Web, answer, context, limits},
 };
 
 /// POST: a grant becomes tokens.
 pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
-    match respond(&web, &parts, &body).await {
+    let standing = match limits::enter(&web, &parts, Endpoint::Token).await {
+        Ok(standing) => standing,
+        Err(limited) => return limits::refuse(limited),
+    };
+    let mut response = match respond(&web, &parts, &body).await {
         Ok(response) => answer::json(StatusCode::OK, &response),
         Err(failure) => answer::failure(&failure),
-    }
+    };
+    limits::tell(&mut response, standing);
+    response
 }
 
 async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<TokenResponse, Failure> {

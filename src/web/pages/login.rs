@@ -19,6 +19,7 @@ use crate::{
             end_session::end_session,
             log_in::{LogIn, LogInError, log_in},
         },
+        limits::Endpoint,
     },
     domain::{
         id::UserId,
@@ -30,7 +31,7 @@ use crate::{
         params::Params,
     },
     web::{
-        Web, answer, context, cookies, respond,
+        Web, answer, context, cookies, limits, respond,
         session::{self, SessionDuration},
     },
 };
@@ -164,6 +165,9 @@ pub async fn post(
     body: Bytes,
 ) -> Response {
     let trace = context::trace(&parts);
+    if let Err(limited) = limits::enter(&web, &parts, Endpoint::Login).await {
+        return limits::refuse_page(limited, &parts);
+    }
     let (params, id, secret) = match checked_form(&web, &parts, &body) {
         Ok(form) => form,
         Err(cause) => return way::lost(&web, &parts, cause).await,

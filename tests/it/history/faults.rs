@@ -119,10 +119,10 @@ impl Processes {
                     None => format!("directory = \"{path}/state\""),
                 };
                 let text = format!(
-                    "issuer = \"{issuer}\"\n[server]\naddress = \"127.0.0.1\"\nport = {port}\n\
+                    "issuer = \"{issuer}\"\n[server]\naddress = \"127.0.0.1\"\nport = {port}\ndrain = \"0s\"\n\
                      [management]\nport = {}\n[database]\nurl = \"{}\"\n[state]\n{state}\n\
                      [keys]\ndirectory = \"{path}/keys\"\n[limits]\nlogin_per_account = 1000000\n\
-                     login_per_address = 1000000\n[log]\nfilter = \"warn\"\n",
+                     login_per_address = 1000000\nrequests = \"off\"\n[log]\nfilter = \"warn\"\n",
                     free_port(),
                     database.url(),
                 );

@@ -153,6 +153,7 @@ pub(super) fn client(id: &str) -> Client {
         default_max_age: Some(3600),
         allowed_origins: ["https://app.example".to_owned()].into(),
         links: ClientLinks::default(),
+        requests_per_minute: Some(600),
         not_before: Timestamp(21),
         created_at: Timestamp(22),
         updated_at: Timestamp(23),

@@ -151,6 +151,16 @@ pub(super) async fn hit_counts_and_starts_again_after_its_window(store: &Store) 
     );
 }
 
+pub(super) async fn many_events_are_counted_at_once(store: &Store) {
+    let (long, short) = (counter("long"), counter("short"));
+    assert_eq!(store.count(&long, 7, LONG).await.unwrap(), 7);
+    assert_eq!(store.hit(&long, LONG).await.unwrap(), 8);
+    assert_eq!(store.count(&long, 100, SHORT).await.unwrap(), 108);
+    store.count(&short, 5, SHORT).await.unwrap();
+    absent_soon(store, &short).await;
+    assert_eq!(store.count(&short, 3, LONG).await.unwrap(), 3);
+}
+
 pub(super) async fn a_count_can_be_read_without_counting(store: &Store) {
     let key = counter("a");
     assert_eq!(count(&**store, &key).await.unwrap(), 0);

@@ -12,7 +12,7 @@ use countersign::{
     application::{
         Ports,
         ports::{Clock as _, PasswordHasher, UnitOfWork},
-        settings::{Lifetimes, LoginLimits, Settings},
+        settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
     },
     domain::{
         client::{
@@ -419,6 +419,7 @@ pub(crate) fn settings() -> Settings {
         access_token_algorithm: SigningAlgorithm::Es256,
         login_limits: LoginLimits::default(),
         audit_retention: None,
+        request_limits: RequestLimits::default(),
     }
 }
 
@@ -463,6 +464,7 @@ pub(crate) fn client(id: &str) -> Client {
         default_max_age: None,
         allowed_origins: ["https://rp.example".to_owned()].into(),
         links: ClientLinks::default(),
+        requests_per_minute: None,
         not_before: Timestamp(0),
         created_at: start(),
         updated_at: start(),

@@ -63,7 +63,7 @@ pub(super) async fn redeem(
             };
             let ports = call.ports;
             ports
-                .record(EventKind::CodeMisused, call.origin, about)
+                .refused(EventKind::CodeMisused, call.origin, about)
                 .await?;
             Err(invalid_grant("the code was issued to another client").into())
         }

@@ -17,6 +17,7 @@ use crate::{
         Failure, Ports, client_auth,
         commands::end_grant,
         directory::Sight,
+        limits::Endpoint,
         ports::state::{Kind, StateKey},
         trail::Origin,
     },
@@ -58,7 +59,8 @@ pub async fn exchange_token(
 ) -> Result<TokenResponse, Failure> {
     let now = ports.clock.now();
     let (found, sight) = ports.directory.look(&records(params)).await?;
-    let client = client_auth::authenticate(ports, &sight, credentials, origin).await;
+    let place = (Endpoint::Token, origin);
+    let client = client_auth::authenticate(ports, &sight, credentials, place).await;
     let client = match (client, params.fault()) {
         // Whatever was wrong with the client may be the fault's doing.
         (Err(Failure::Refused(_)), Some(fault)) => return Err(OAuthError::from(fault).into()),

@@ -110,7 +110,7 @@ async fn attempt(
         Rotation::Misuse => {
             let about = about_grant(client.id.clone(), &stored.record.grant.id);
             ports
-                .record(EventKind::RefreshMisused, call.origin, about)
+                .refused(EventKind::RefreshMisused, call.origin, about)
                 .await?;
             Err(invalid_grant("the refresh token was issued to another client").into())
         }
