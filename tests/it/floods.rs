@@ -62,7 +62,7 @@ on_both! {
         let many = many.join(" ");
         assert_refused(&send(&router, get(&authorize_uri("web", &[("scope", &many)]))).await, &[414], "");
         // What fits into a form: 20,000 one-letter words, all the same.
-        let short = ["a"; 20_000].join(" ");
+        let short = vec!["a"; 20_000].join(" ");
         assert_refused(&send(&router, post(&[("scope", &short)])).await, &[303], "invalid_request");
         // What fits into a parameter, down to one word more than is allowed.
         for count in [500, 200, 65] {
