@@ -213,6 +213,8 @@ pub fn endpoint(path: &str) -> &'static str {
         "/oauth2/logout" | "/oauth2/logout/confirm" | "/logged-out" => "logout",
         "/login" => "login",
         "/consent" => "consent",
+        paths::LOGIN | paths::REFRESH | paths::LOGOUT_API | paths::ME => "json_login",
+        paths::CHECK | paths::ACCESS_EVALUATION | paths::ACCESS_EVALUATIONS => "authorize_check",
         _ if path.starts_with("/static/") => "static",
         _ => "other",
     }

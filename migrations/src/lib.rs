@@ -23,6 +23,8 @@ mod m20261124_000017_revocations;
 mod m20261124_000018_user_security_version;
 mod m20261124_000026_user_login_epoch;
 mod m20261125_000030_outbox_letters;
+mod m20261125_000040_group_parent;
+mod m20261125_000041_user_claims;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -74,6 +76,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000018_user_security_version::Migration),
             Box::new(m20261124_000026_user_login_epoch::Migration),
             Box::new(m20261125_000030_outbox_letters::Migration),
+            Box::new(m20261125_000040_group_parent::Migration),
+            Box::new(m20261125_000041_user_claims::Migration),
         ]
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::{
     Failure, Ports, access,
     directory::Sight,
@@ -13,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         client::{AccessTokenFormat, Client},
+        client_rights::Place,
         grant::Grant,
         resource::ResourceServer,
         role::Authority,
@@ -81,7 +84,10 @@ pub async fn prepare(
     let apis = resource_servers(sight, issue.grant).await?;
     let scope = scope_at(&apis, &issue.grant.scope);
     let grant = issue.grant.narrow(&scope, issue.grant.resources.clone());
-    let authority = authority(sight, &grant).await?;
+    let authority = authority(sight, issue.client, &grant).await?;
+    let rights = &issue.client.rights;
+    let release = rights.release(&authority, &grant.scope, &grant.resources);
+    let mapped = |place| rights.mapped(place, &grant.scope, (&authority.claims, &release));
     let lifetime = ports.settings.access_token_lifetime(issue.client);
     let stamp = Stamp {
         id: ports.identifier(),
@@ -89,7 +95,8 @@ pub async fn prepare(
         lifetime,
         epoch: sight.epoch().to_owned(),
     };
-    let claims = AccessToken::new(&grant, &authority, &ports.settings.issuer, stamp);
+    let issuer = &ports.settings.issuer;
+    let claims = AccessToken::new(&grant, &release, mapped(Place::AccessToken), issuer, stamp);
     let record = serde_json::to_vec(&claims)?;
     let (access_token, opaque) = match format(issue.client, &apis) {
         AccessTokenFormat::Jwt => {
@@ -109,7 +116,7 @@ pub async fn prepare(
         }
     };
     let response = TokenResponse {
-        id_token: sign_id_token(ports, &issue, &access_token)?,
+        id_token: sign_id_token(ports, &issue, &access_token, mapped)?,
         access_token,
         token_type: "Bearer",
         expires_in: lifetime.as_secs(),
@@ -155,14 +162,19 @@ fn format(client: &Client, apis: &[Arc<ResourceServer>]) -> AccessTokenFormat {
         .unwrap_or(client.tokens.access_token_format)
 }
 
-/// Roles and permissions, read only where something in the scope could release them.
-async fn authority(sight: &Sight<'_>, grant: &Grant) -> Result<Arc<Authority>, StoreError> {
-    let releases = grant.scope.iter().any(|value| {
-        !matches!(
-            value,
-            "openid" | "profile" | "email" | "address" | "phone" | "offline_access"
-        )
-    });
+/// Roles, permissions and direct claims, read only where scope or mappers could release them.
+async fn authority(
+    sight: &Sight<'_>,
+    client: &Client,
+    grant: &Grant,
+) -> Result<Arc<Authority>, StoreError> {
+    let releases = !client.rights.mappers.is_empty()
+        || grant.scope.iter().any(|value| {
+            !matches!(
+                value,
+                "openid" | "profile" | "email" | "address" | "phone" | "offline_access"
+            )
+        });
     match grant.subject() {
         Some(user) if releases => sight.authority(user).await,
         _ => Ok(Arc::default()),
@@ -178,6 +190,7 @@ fn sign_id_token(
     ports: &Ports,
     issue: &Issue<'_>,
     access_token: &str,
+    mapped: impl FnOnce(Place) -> Map<String, Value>,
 ) -> Result<Option<String>, Failure> {
     let Some(owner) = issue
         .grant
@@ -191,6 +204,7 @@ fn sign_id_token(
     let life = (issue.now, ports.settings.id_token_lifetime(issue.client));
     let claims = IdToken::new(issue.grant, owner, &ports.settings.issuer, life)
         .with_nonce(issue.nonce.clone())
+        .with_mapped(mapped(Place::IdToken))
         .with_access_token(access_token, algorithm);
     Ok(Some(ports.signer.sign(
         id_token::TYP,

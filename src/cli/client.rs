@@ -1,13 +1,14 @@
 //! `client`: applications that ask for tokens.
 
 mod create;
+mod rights;
 mod snippets;
 
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use self::create::CreateClient;
+use self::{create::CreateClient, rights::Rights};
 use super::{
     CliError, Global,
     registrar::{self, secret_from_stdin},
@@ -16,7 +17,8 @@ use crate::{
     application::{
         commands::{
             change_client::{
-                delete_client, rotate_client_secret, set_client_limit, set_client_status,
+                delete_client, rotate_client_secret, set_client_limit, set_client_rights,
+                set_client_status,
             },
             register_client::Registered,
         },
@@ -66,6 +68,15 @@ pub(super) enum ClientVerb {
         /// Requests in a minute; the server's `limits.requests_per_client` where absent
         #[arg(value_parser = clap::value_parser!(u64).range(1..))]
         requests_per_minute: Option<u64>,
+    },
+    /// Say anew what a client may ask of its users' rights; what is not said is the default
+    ///
+    /// Example: countersign client set-rights shop --allow-permission 'order:*' --map-like-keycloak
+    SetRights {
+        /// `client_id`
+        client: String,
+        #[command(flatten)]
+        rights: Box<Rights>,
     },
     /// Stop a client; its tokens die
     Disable {
@@ -126,6 +137,13 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
                 Some(number) => format!("{id} may ask {number} times a minute"),
                 None => format!("{id} may ask as much as any client"),
             };
+            global.output().print(&metadata(&client), text)
+        }
+        ClientVerb::SetRights { client, rights } => {
+            let id = ClientId::new(client);
+            let client = set_client_rights(&registrar, &id, rights.parse()?).await?;
+            let rights = json!(client.rights);
+            let text = format!("{id}\n{rights:#}");
             global.output().print(&metadata(&client), text)
         }
         ClientVerb::Disable { client } => {

@@ -255,7 +255,9 @@ async fn show(global: &Global, registrar: &Registrar, name: &str) -> Result<(), 
     if let Some(members) = json.as_object_mut() {
         members.insert("roles".into(), json!(authority.roles));
         members.insert("groups".into(), json!(authority.groups));
-        members.insert("permissions".into(), json!(authority.permissions));
+        let permissions: Vec<_> = authority.permissions.keys().collect();
+        members.insert("permissions".into(), json!(permissions));
+        members.insert("claims".into(), json!(authority.claims));
         members.insert("has_password".into(), json!(hash.is_some()));
     }
     global.output().print(&json, describe(&user, &authority))
@@ -263,7 +265,7 @@ async fn show(global: &Global, registrar: &Registrar, name: &str) -> Result<(), 
 
 fn describe(user: &User, authority: &Authority) -> String {
     let list = |values: &BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(" ");
-    let permissions = authority.permissions.iter().map(|p| match &p.resource {
+    let permissions = authority.permissions.keys().map(|p| match &p.resource {
         Some(resource) => format!("{} at {resource}", p.name),
         None => p.name.clone(),
     });

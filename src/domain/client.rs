@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri, scope::Scope,
-    secret::SecretDigest, time::Timestamp,
+    client_rights::ClientRights, id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri,
+    scope::Scope, secret::SecretDigest, time::Timestamp,
 };
 
 /// An application that asks for tokens.
@@ -51,6 +51,9 @@ pub struct Client {
     /// Requests that are answered in a minute, at each endpoint; the server's default where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u64>,
+    /// What it may ask of its users' rights, and in which claims it hears of them.
+    #[serde(default)]
+    pub rights: ClientRights,
     /// Grants and tokens from before this moment are dead.
     pub not_before: Timestamp,
     /// When it was registered.
@@ -370,6 +373,7 @@ pub(crate) fn sample() -> Client {
         allowed_origins: BTreeSet::new(),
         links: ClientLinks::default(),
         requests_per_minute: None,
+        rights: ClientRights::default(),
         not_before: Timestamp(0),
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

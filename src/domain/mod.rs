@@ -1,12 +1,16 @@
 //! What exists in the business of identity, whatever the protocol: users, roles, clients, grants,
 //! events. No I/O, no clock, no randomness.
 
+pub mod claim_name;
 pub mod client;
+pub mod client_rights;
 pub mod consent;
+pub mod decision;
 pub mod event;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod permission;
 pub mod redirect_uri;
 pub mod resource;
 pub mod role;

@@ -1,17 +1,18 @@
 //! RFC 9068 — JWT Profile for OAuth 2.0 Access Tokens; the same content under an opaque reference.
 //!
 //! `aud` is the requested resources (RFC 8707), together with the issuer where `openid` lets the
-//! token reach userinfo. Roles, groups and permissions appear where scope and user both allow.
+//! token reach userinfo. Roles, groups and permissions appear where scope, client and user all allow.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
 use crate::domain::{
+    client_rights::Release,
     grant::Grant,
     id::{ClientId, GrantId},
-    role::Authority,
     scope::Scope,
     time::Timestamp,
 };
@@ -65,6 +66,9 @@ pub struct AccessToken {
     /// What the user may do and the client may ask.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub permissions: BTreeSet<String>,
+    /// Claims that the client's mappers shaped. None has the name of one above.
+    #[serde(flatten)]
+    pub mapped: Map<String, Value>,
 }
 
 /// When and as what a token is issued.
@@ -87,7 +91,13 @@ impl AccessToken {
     }
 
     /// The token of a grant that was narrowed to this request.
-    pub fn new(grant: &Grant, authority: &Authority, issuer: &Issuer, stamp: Stamp) -> Self {
+    pub fn new(
+        grant: &Grant,
+        release: &Release,
+        mapped: Map<String, Value>,
+        issuer: &Issuer,
+        stamp: Stamp,
+    ) -> Self {
         let aud = audience(grant, issuer);
         let named = |scope: &str, names: &BTreeSet<String>| {
             if grant.scope.contains(scope) {
@@ -97,7 +107,6 @@ impl AccessToken {
             }
         };
         let authentication = grant.owner.as_ref().map(|owner| &owner.authentication);
-        let permissions = authority.permitted(&grant.scope, &grant.resources);
         Self {
             iss: issuer.as_str().to_owned(),
             sub: grant
@@ -115,9 +124,10 @@ impl AccessToken {
             amr: authentication.map(|a| a.amr.clone()).unwrap_or_default(),
             epoch: stamp.epoch,
             account_version: authentication.map_or(0, |a| a.version),
-            roles: named("roles", &authority.roles),
-            groups: named("groups", &authority.groups),
-            permissions: permissions.into_iter().map(str::to_owned).collect(),
+            roles: named("roles", &release.roles),
+            groups: named("groups", &release.groups),
+            permissions: release.permissions.clone(),
+            mapped,
             aud,
         }
     }

@@ -20,6 +20,9 @@ pub enum Capability {
     ResponseMode(ResponseMode),
     /// A `token_endpoint_auth_method`.
     ClientAuth(ClientAuthMethod),
+    /// Taking names and passwords itself, by the JSON login. Not a `grant_type`: discovery does not
+    /// list it, and the token endpoint knows nothing of it.
+    FirstPartyLogin,
 }
 
 /// What this server offers. Discovery lists exactly this.
@@ -59,6 +62,8 @@ impl Features {
             Capability::ResponseType(response_type) => self.response_types.contains(&response_type),
             Capability::ResponseMode(mode) => self.response_modes.contains(&mode),
             Capability::ClientAuth(method) => self.client_auth_methods.contains(&method),
+            // Offered to whom the operator registered for it.
+            Capability::FirstPartyLogin => true,
         }
     }
 }
@@ -75,6 +80,7 @@ impl Client {
             Capability::ResponseType(response_type) => self.response_types.contains(&response_type),
             Capability::ResponseMode(mode) => self.response_modes.contains(&mode),
             Capability::ClientAuth(method) => self.authentication.method() == method,
+            Capability::FirstPartyLogin => self.rights.may_log_in(),
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::domain::{
 /// Everything that the answer depends on. For a client's own grant there is neither user nor record.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission<'a> {
-    /// The grant type that is being used.
-    pub grant_type: GrantType,
+    /// The way that is being used: a grant type, or the JSON login.
+    pub way: Capability,
     /// What the server offers.
     pub features: &'a Features,
     /// The authenticated client.
@@ -34,30 +34,25 @@ pub struct Admission<'a> {
     pub user: Option<&'a User>,
 }
 
-/// Whether the client may use this grant type at all (RFC 6749 §5.2).
-pub fn may_use(
-    client: &Client,
-    grant_type: GrantType,
-    features: &Features,
-) -> Result<(), OAuthError> {
+/// Whether the client may use this way to tokens at all (RFC 6749 §5.2).
+pub fn may_use(client: &Client, way: Capability, features: &Features) -> Result<(), OAuthError> {
     if !client.is_active() {
         return Err(rejected("the client is inactive"));
     }
     // An old registration may have an identifier that could be a user's `sub` (RFC 9700 §4.15).
-    if grant_type == GrantType::ClientCredentials && client.id.has_form_of_user() {
+    if way == Capability::Grant(GrantType::ClientCredentials) && client.id.has_form_of_user() {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             "a client whose identifier looks like a user's cannot act for itself",
         ));
     }
-    let capability = Capability::Grant(grant_type);
-    if !features.allows(capability) {
+    if !features.allows(way) {
         return Err(OAuthError::new(
             ErrorCode::UnsupportedGrantType,
             "the grant_type is not supported",
         ));
     }
-    if !client.allows(capability) {
+    if !client.allows(way) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             "the client may not use this grant_type",
@@ -68,7 +63,7 @@ pub fn may_use(
 
 /// Whether a token may be issued at `now`.
 pub fn may_receive(admission: &Admission<'_>, now: Timestamp) -> Result<(), OAuthError> {
-    may_use(admission.client, admission.grant_type, admission.features)?;
+    may_use(admission.client, admission.way, admission.features)?;
     is_alive(admission.grant, admission.client, admission.user)?;
     match admission.record {
         Some(record) if record.revoked_at.is_some() => Err(invalid_grant("the grant is revoked")),

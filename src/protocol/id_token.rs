@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::issuer::Issuer;
@@ -48,6 +49,9 @@ pub struct IdToken {
     /// Binds the access token of the same response.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_hash: Option<String>,
+    /// Claims that the client's mappers shaped. None has the name of one above.
+    #[serde(flatten)]
+    pub mapped: Map<String, Value>,
 }
 
 impl IdToken {
@@ -74,6 +78,7 @@ impl IdToken {
             sid: authentication.session,
             nonce: None,
             at_hash: None,
+            mapped: Map::new(),
         }
     }
 
@@ -81,6 +86,13 @@ impl IdToken {
     #[must_use]
     pub fn with_nonce(mut self, nonce: Option<String>) -> Self {
         self.nonce = nonce;
+        self
+    }
+
+    /// Adds the claims that the client's mappers shaped.
+    #[must_use]
+    pub fn with_mapped(mut self, mapped: Map<String, Value>) -> Self {
+        self.mapped = mapped;
         self
     }
 

@@ -28,6 +28,22 @@ pub mod paths {
     pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
     /// RFC 8414 §3
     pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+    /// The JSON login of first-party applications.
+    pub const LOGIN: &str = "/api/auth/login";
+    /// Its refresh.
+    pub const REFRESH: &str = "/api/auth/refresh";
+    /// Its end.
+    pub const LOGOUT_API: &str = "/api/auth/logout";
+    /// Who its user is.
+    pub const ME: &str = "/api/auth/me";
+    /// Whether somebody may do something.
+    pub const CHECK: &str = "/api/authorize/check";
+    /// OpenID AuthZEN Authorization API 1.0 §9.2
+    pub const AUTHZEN: &str = "/.well-known/authzen-configuration";
+    /// OpenID AuthZEN Authorization API 1.0 §10.1
+    pub const ACCESS_EVALUATION: &str = "/access/v1/evaluation";
+    /// OpenID AuthZEN Authorization API 1.0 §10.1
+    pub const ACCESS_EVALUATIONS: &str = "/access/v1/evaluations";
 }
 
 /// The metadata document, the same for both well-known addresses.

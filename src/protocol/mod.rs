@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod authentication;
 pub mod authorization;
+pub mod authzen;
 pub mod bearer;
 pub mod capability;
 pub mod client_assertion;

@@ -2,9 +2,11 @@
 //!
 //! Absent claims are omitted, never null or empty (§5.3.2).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use crate::domain::{role::Authority, scope::Scope, user::User};
+use crate::domain::{client_rights::Release, scope::Scope, user::User};
 
 /// Every claim that a scope can release, as discovery lists them.
 pub const CLAIMS: &[&str] = &[
@@ -34,7 +36,7 @@ pub const CLAIMS: &[&str] = &[
 ];
 
 /// The claims that `scope` releases.
-pub fn claims(user: &User, authority: &Authority, scope: &Scope) -> Map<String, Value> {
+pub fn claims(user: &User, release: &Release, scope: &Scope) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("sub".into(), user.id.as_str().into());
     for value in scope.iter() {
@@ -43,21 +45,9 @@ pub fn claims(user: &User, authority: &Authority, scope: &Scope) -> Map<String, 
             "email" => email(user, &mut claims),
             "phone" => phone(user, &mut claims),
             "address" => address(user, &mut claims),
-            "roles" => names(
-                "roles",
-                authority.roles.iter().map(String::as_str),
-                &mut claims,
-            ),
-            "groups" => names(
-                "groups",
-                authority.groups.iter().map(String::as_str),
-                &mut claims,
-            ),
-            "permissions" => names(
-                "permissions",
-                authority.permitted(scope, &[]).into_iter(),
-                &mut claims,
-            ),
+            "roles" => names("roles", &release.roles, &mut claims),
+            "groups" => names("groups", &release.groups, &mut claims),
+            "permissions" => names("permissions", &release.permissions, &mut claims),
             _ => {}
         }
     }
@@ -124,6 +114,7 @@ fn text(name: &str, value: Option<&str>, claims: &mut Map<String, Value>) {
     }
 }
 
-fn names<'a>(name: &str, values: impl Iterator<Item = &'a str>, claims: &mut Map<String, Value>) {
-    claims.insert(name.to_owned(), values.collect::<Vec<_>>().into());
+fn names(name: &str, values: &BTreeSet<String>, claims: &mut Map<String, Value>) {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    claims.insert(name.to_owned(), values.into());
 }

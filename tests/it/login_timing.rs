@@ -305,3 +305,35 @@ async fn c149_of_five_hundred_posts_at_once_a_few_are_hashed_and_the_rest_is_tol
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{stage:?}");
     }
 }
+
+on_both! {
+    async fn c142_the_json_login_costs_the_same_one_hash(app: TestApp) {
+        use countersign::domain::{
+            client::ConsentPolicy,
+            client_rights::{ClientRights, FirstPartyLogin},
+        };
+
+        let counted = Counted::new(weak_hasher());
+        let app = app.restarted_with(counted.clone()).await;
+        without_password(&app, "fresh").await;
+        app.change_client("spa", |client| {
+            client.consent = ConsentPolicy::Implied;
+            client.rights = ClientRights {
+                first_party_login: FirstPartyLogin::Allowed,
+                ..ClientRights::default()
+            };
+        })
+        .await;
+        let mut answers = std::collections::BTreeSet::new();
+        for name in [USERNAME, "ALICE", "nobody", "ali\u{200b}ce", "fresh", ""] {
+            let before = counted.hashes();
+            let body = serde_json::json!({ "client_id": "spa", "username": name, "password": "wrong" });
+            let request = Request::post("/api/auth/login").header(header::CONTENT_TYPE, "application/json");
+            let answer = app.send(request.body(Body::from(body.to_string())).unwrap()).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name:?}");
+            assert_eq!(counted.hashes(), before + 1, "{name:?}");
+            answers.insert(answer.body);
+        }
+        assert_eq!(answers.len(), 1, "{answers:?}");
+    }
+}

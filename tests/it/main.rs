@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+mod authorize_check;
+mod claim_mappers;
 mod cli;
 mod client_assertions;
 mod clock_steps;
@@ -14,6 +16,7 @@ mod code_flow;
 mod code_replays;
 mod discovery;
 mod end_races;
+mod first_party_login;
 mod floods;
 mod flow_attacks;
 mod forged_tokens;

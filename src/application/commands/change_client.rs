@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::register_client::{Registered, new_secret};
+use super::register_client::{Registered, check_rights, new_secret};
 use crate::{
     application::{
         ports::UnitOfWork,
@@ -14,6 +14,7 @@ use crate::{
     },
     domain::{
         client::{Client, ClientAuthentication, ClientSecret, ClientStatus},
+        client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         time::Timestamp,
@@ -96,6 +97,21 @@ pub async fn set_client_limit(
     client.requests_per_minute = requests_per_minute;
     client.updated_at = registrar.clock.now();
     store(registrar, work, &client, "limit changed").await?;
+    Ok(client)
+}
+
+/// Gives a client other rights; its next tokens follow them.
+pub async fn set_client_rights(
+    registrar: &Registrar,
+    id: &ClientId,
+    rights: ClientRights,
+) -> Result<Client, RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let mut client = find_client(&*work, id).await?;
+    check_rights(client.kind, client.consent, &rights)?;
+    client.rights = rights;
+    client.updated_at = registrar.clock.now();
+    store(registrar, work, &client, "rights changed").await?;
     Ok(client)
 }
 

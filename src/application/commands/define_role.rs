@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::register_resource::check_indicator;
 use crate::{
     application::{
         registrar::{Registrar, RegistrarError},
@@ -12,6 +13,7 @@ use crate::{
     domain::{
         event::EventKind,
         id::RoleId,
+        permission,
         role::{Permission, Role},
     },
 };
@@ -51,6 +53,45 @@ pub async fn define_role(
     Ok(role)
 }
 
+/// Takes permissions from the role with this name, each as it was given.
+pub async fn revoke_permissions(
+    registrar: &Registrar,
+    role: &str,
+    permissions: &BTreeSet<Permission>,
+) -> Result<Role, RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let found = work.role_by_name(role).await?;
+    let mut role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    for permission in permissions {
+        if !role.permissions.remove(permission) {
+            let name = permission.name.clone();
+            return Err(RegistrarError::NotFound("permission", name));
+        }
+    }
+    work.update_role(&role).await?;
+    let names: Vec<_> = permissions.iter().map(|p| p.name.clone()).collect();
+    let detail = json!({ "role": role.name, "change": "revoked", "permissions": names });
+    registrar
+        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .await?;
+    work.commit().await?;
+    Ok(role)
+}
+
+/// Removes a role from whoever has it.
+pub async fn delete_role(registrar: &Registrar, role: &str) -> Result<(), RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let found = work.role_by_name(role).await?;
+    let role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    work.delete_role(&role.id).await?;
+    let detail = json!({ "role": role.name, "change": "deleted" });
+    registrar
+        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .await?;
+    work.commit().await?;
+    Ok(())
+}
+
 /// Adds permissions to the role with this name.
 pub async fn grant_permissions(
     registrar: &Registrar,
@@ -72,14 +113,14 @@ pub async fn grant_permissions(
     Ok(role)
 }
 
-fn about(detail: serde_json::Value) -> About {
+pub(super) fn about(detail: serde_json::Value) -> About {
     About {
         detail: Some(detail),
         ..About::default()
     }
 }
 
-fn check_name(field: &'static str, name: &str) -> Result<(), RegistrarError> {
+pub(super) fn check_name(field: &'static str, name: &str) -> Result<(), RegistrarError> {
     let is_plain = |c: char| !c.is_control() && !c.is_whitespace();
     if name.is_empty() || name.len() > MOST_NAME || !name.chars().all(is_plain) {
         let problem = format!("must be 1 to {MOST_NAME} bytes without white space");
@@ -88,14 +129,14 @@ fn check_name(field: &'static str, name: &str) -> Result<(), RegistrarError> {
     Ok(())
 }
 
-/// A permission is asked for as a scope value, so it has the same grammar (RFC 6749 §3.3).
+/// The grammar of [`permission`], in which a permission is also what a client asks for.
 fn check_permissions(permissions: &BTreeSet<Permission>) -> Result<(), RegistrarError> {
     for permission in permissions {
-        check_name("permission", &permission.name)?;
-        permission
-            .name
-            .parse::<crate::domain::scope::Scope>()
+        permission::Pattern::parse(&permission.name)
             .map_err(|error| RegistrarError::invalid("permission", error))?;
+        if let Some(resource) = &permission.resource {
+            check_indicator(resource)?;
+        }
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::{
             ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType, PkcePolicy,
             RefreshRotation, ResponseMode, ResponseType, TokenPolicy,
         },
+        client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         key::SigningAlgorithm,
@@ -69,6 +70,8 @@ pub struct RegisterClient {
     pub id_token_algorithm: SigningAlgorithm,
     /// Requests that are answered in a minute, at each endpoint; the server's default where absent.
     pub requests_per_minute: Option<u64>,
+    /// What it may ask of its users' rights, and in which claims it hears of them.
+    pub rights: ClientRights,
 }
 
 impl RegisterClient {
@@ -91,6 +94,7 @@ impl RegisterClient {
             access_token_format: AccessTokenFormat::Jwt,
             id_token_algorithm: SigningAlgorithm::Rs256,
             requests_per_minute: None,
+            rights: ClientRights::default(),
         }
     }
 }
@@ -140,6 +144,7 @@ fn check(
         check_indicator(resource)?;
     }
     check_label(&command.name)?;
+    check_rights(command.kind, command.consent, &command.rights)?;
     let now = registrar.clock.now();
     let is_service = command.kind == ClientKind::Service;
     let client = Client {
@@ -175,6 +180,7 @@ fn check(
         allowed_origins: origins(&command.origins)?,
         links: ClientLinks::default(),
         requests_per_minute: command.requests_per_minute,
+        rights: command.rights,
         not_before: Timestamp(0),
         created_at: now,
         updated_at: now,
@@ -193,6 +199,23 @@ fn check_label(name: &str) -> Result<(), RegistrarError> {
     if name.trim().is_empty() || name.len() > MOST_NAME || name.chars().any(char::is_control) {
         let problem = format!("must be 1 to {MOST_NAME} bytes without control characters");
         return Err(RegistrarError::invalid("name", problem));
+    }
+    Ok(())
+}
+
+/// The rights that a client may have, given what it is otherwise.
+pub(super) fn check_rights(
+    kind: ClientKind,
+    consent: ConsentPolicy,
+    rights: &ClientRights,
+) -> Result<(), RegistrarError> {
+    rights
+        .check()
+        .map_err(|error| RegistrarError::invalid("rights", error))?;
+    // Nobody is shown a page on which to consent.
+    if rights.may_log_in() && (kind == ClientKind::Service || consent != ConsentPolicy::Implied) {
+        let problem = "the JSON login is for applications with users whose consent is implied";
+        return Err(RegistrarError::invalid("first_party_login", problem));
     }
     Ok(())
 }

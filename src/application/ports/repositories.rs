@@ -1,6 +1,7 @@
 //! Repositories: a reading trait for each kind of record, and one that changes it.
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::StoreError;
 use crate::domain::{
@@ -71,7 +72,11 @@ pub trait Roles {
     /// The group with this name.
     async fn group_by_name(&self, name: &str) -> Result<Option<Group>, StoreError>;
 
-    /// All that a user is allowed, through own roles and through groups.
+    /// All groups in the order of their names.
+    async fn groups(&self) -> Result<Vec<Group>, StoreError>;
+
+    /// All that a user is allowed, through own roles, through groups and those around them, and the
+    /// user's direct claims.
     async fn authority(&self, user: &UserId) -> Result<Authority, StoreError>;
 }
 
@@ -84,8 +89,17 @@ pub trait RolesMut {
     /// Replaces description and permissions of a role.
     async fn update_role(&self, role: &Role) -> Result<(), StoreError>;
 
+    /// Removes a role from whoever has it; false if there was none.
+    async fn delete_role(&self, role: &RoleId) -> Result<bool, StoreError>;
+
     /// Adds a group with its roles. Conflict: `group`.
     async fn add_group(&self, group: &Group) -> Result<(), StoreError>;
+
+    /// Replaces name, roles and place of a group. Conflict: `group`.
+    async fn update_group(&self, group: &Group) -> Result<(), StoreError>;
+
+    /// Removes a group; false if there was none. Those within it remain.
+    async fn delete_group(&self, group: &GroupId) -> Result<bool, StoreError>;
 
     /// Gives a user a role; nothing happens if they have it.
     async fn assign_role(&self, user: &UserId, role: &RoleId) -> Result<(), StoreError>;
@@ -95,6 +109,15 @@ pub trait RolesMut {
 
     /// Puts a user into a group; nothing happens if they are in it.
     async fn join_group(&self, user: &UserId, group: &GroupId) -> Result<(), StoreError>;
+
+    /// Takes a user out of a group; nothing happens if they are not in it.
+    async fn leave_group(&self, user: &UserId, group: &GroupId) -> Result<(), StoreError>;
+
+    /// Says something of a user, in place of what was said under this name.
+    async fn put_claim(&self, user: &UserId, name: &str, value: &Value) -> Result<(), StoreError>;
+
+    /// Forgets what was said under this name; false if nothing was.
+    async fn delete_claim(&self, user: &UserId, name: &str) -> Result<bool, StoreError>;
 }
 
 /// Clients and resource servers, reading.

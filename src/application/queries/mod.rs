@@ -1,7 +1,9 @@
 //! Queries: what only reads.
 
+pub mod check;
 pub mod introspect;
 pub mod login;
+pub mod me;
 pub mod origins;
 pub mod outbox;
 pub mod userinfo;

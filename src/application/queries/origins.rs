@@ -100,6 +100,11 @@ impl ClientOrigins {
     }
 }
 
+/// Whether a script from this origin may be one of the client's.
+pub fn belongs_to(client: &Client, origin: &str) -> bool {
+    origins_of(client).iter().any(|own| own == origin)
+}
+
 fn origins_of(client: &Client) -> Vec<String> {
     let registered = client.allowed_origins.iter().cloned();
     match client.kind {

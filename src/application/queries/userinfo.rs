@@ -9,6 +9,7 @@ use crate::{
         Failure, Ports,
         access::{self, Presented},
     },
+    domain::client_rights::Place,
     protocol::{
         error::{ErrorCode, OAuthError},
         userinfo,
@@ -38,14 +39,18 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
         .into());
     }
     let user = live.user.filter(|_| is_for_us).ok_or_else(invalid)?;
-    let scope = &live.claims.scope;
-    let needs_authority = ["roles", "groups", "permissions"]
-        .into_iter()
-        .any(|value| scope.contains(value));
+    let (scope, rights) = (&live.claims.scope, &live.client.rights);
+    let needs_authority = !rights.mappers.is_empty()
+        || ["roles", "groups", "permissions"]
+            .into_iter()
+            .any(|value| scope.contains(value));
     let authority = if needs_authority {
         sight.authority(&user.id).await?
     } else {
         Arc::default()
     };
-    Ok(userinfo::claims(&user, &authority, scope))
+    let release = rights.release(&authority, scope, &[]);
+    let mut claims = userinfo::claims(&user, &release, scope);
+    claims.extend(rights.mapped(Place::Userinfo, scope, (&authority.claims, &release)));
+    Ok(claims)
 }

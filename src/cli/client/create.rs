@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::Value;
 
+use super::rights::Rights;
 use crate::{
     application::{
         commands::register_client::{RegisterClient, Registered, register_client},
@@ -83,6 +84,8 @@ pub(in crate::cli) struct CreateClient {
     /// `limits.requests_per_client`]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     requests_per_minute: Option<u64>,
+    #[command(flatten)]
+    rights: Rights,
 }
 
 /// Which kind of application it is: one flag of four.
@@ -168,6 +171,7 @@ impl CreateClient {
             access_token_format: self.access_token_format,
             id_token_algorithm: self.id_token_alg,
             requests_per_minute: self.requests_per_minute,
+            rights: self.rights.parse()?,
             ..RegisterClient::preset(self.kind.parse(), self.name)
         };
         Ok(register_client(registrar, command).await?)

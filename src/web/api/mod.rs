@@ -4,6 +4,9 @@
 //! refusals as a [`problem::Problem`]. Cookies mean nothing here, so no other site can make a browser
 //! act (security.md 174).
 
+mod auth;
+mod authzen;
+mod check;
 pub mod json;
 pub mod problem;
 
@@ -11,14 +14,18 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::Response,
+    routing::{get, post},
 };
 use serde::Serialize;
 
 use self::problem::{Kind, Problem};
-use super::{Web, answer, context};
-use crate::protocol::{bearer, params::Params};
+use super::{Web, answer, context, limits};
+use crate::{
+    application::{Failure, limits::Endpoint},
+    protocol::{bearer, metadata::paths, params::Params},
+};
 
 /// Every address below answers as an API does, also where there is nothing.
 pub const PREFIXES: [&str; 2] = ["/api/", "/access/"];
@@ -30,7 +37,16 @@ pub fn is_api(path: &str) -> bool {
 
 /// The routes of all JSON interfaces.
 pub fn router() -> Router<Arc<Web>> {
-    Router::new().method_not_allowed_fallback(wrong_method)
+    Router::new()
+        .route(paths::LOGIN, post(auth::login))
+        .route(paths::REFRESH, post(auth::refresh))
+        .route(paths::LOGOUT_API, post(auth::logout))
+        .route(paths::ME, get(auth::who))
+        .route(paths::CHECK, post(check::post))
+        .route(paths::ACCESS_EVALUATION, post(authzen::evaluation))
+        .route(paths::ACCESS_EVALUATIONS, post(authzen::evaluations))
+        .route(paths::AUTHZEN, get(authzen::metadata))
+        .method_not_allowed_fallback(wrong_method)
 }
 
 /// An answer that nobody may store.
@@ -43,6 +59,23 @@ pub fn finish(parts: &Parts, outcome: Result<Response, Problem>) -> Response {
     outcome.unwrap_or_else(|problem| problem.respond(context::trace(parts)))
 }
 
+/// As [`finish`], for what is counted as a request to `endpoint`.
+async fn counted(
+    web: &Web,
+    parts: &Parts,
+    endpoint: Endpoint,
+    work: impl Future<Output = Result<Response, Problem>>,
+) -> Response {
+    match limits::enter(web, parts, endpoint).await {
+        Ok(standing) => {
+            let mut response = finish(parts, work.await);
+            limits::tell(&mut response, standing);
+            response
+        }
+        Err(limited) => finish(parts, Err(Failure::from(limited).into())),
+    }
+}
+
 /// The access token of a request: from the header and nowhere else (RFC 6750 §2.1).
 pub fn bearer_token(parts: &Parts) -> Result<&str, Problem> {
     bearer::token(None, &Params::default(), &context::query(&parts.uri))
@@ -50,10 +83,7 @@ pub fn bearer_token(parts: &Parts) -> Result<&str, Problem> {
     let header = context::single(&parts.headers, &header::AUTHORIZATION).map_err(|_| {
         Problem::new(Kind::InvalidRequest).detail("more than one Authorization header")
     })?;
-    let header = header.ok_or_else(|| {
-        let challenge = HeaderValue::from_static("Bearer realm=\"countersign\"");
-        Problem::new(Kind::Unauthenticated).challenge(challenge)
-    })?;
+    let header = header.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
     bearer::from_header(header).map_err(|error| Problem::of(&error))
 }
 

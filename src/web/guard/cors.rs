@@ -1,5 +1,5 @@
 //! Cross-origin access (WHATWG Fetch section 3.3). Discovery and JWKS are for everybody; token,
-//! userinfo and revocation for the origins of active clients. Credentials are never allowed: our
+//! userinfo, revocation and the JSON login for the origins of active clients. Credentials are never allowed: our
 //! cookies are for our pages only (security.md 130).
 
 use async_trait::async_trait;
@@ -33,7 +33,16 @@ pub(super) fn is_open(path: &str) -> bool {
 
 /// What scripts of clients may call.
 pub(super) fn is_for_clients(path: &str) -> bool {
-    [paths::TOKEN, paths::USERINFO, paths::REVOKE].contains(&path)
+    [
+        paths::TOKEN,
+        paths::USERINFO,
+        paths::REVOKE,
+        paths::LOGIN,
+        paths::REFRESH,
+        paths::LOGOUT_API,
+        paths::ME,
+    ]
+    .contains(&path)
 }
 
 /// What a request says about where its script comes from.

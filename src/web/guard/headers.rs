@@ -27,6 +27,6 @@ pub(super) fn put(headers: &mut HeaderMap, scheme: Scheme, trace: &str) {
         entry.or_insert(HeaderValue::from_static(value));
     }
     if let Ok(trace) = HeaderValue::try_from(trace) {
-        headers.insert(REQUEST_ID, trace);
+        headers.entry(REQUEST_ID).or_insert(trace);
     }
 }

@@ -124,6 +124,7 @@ pub(super) fn group(name: &str, roles: &[&Role]) -> Group {
         id: GroupId::new(format!("id-of-{name}")),
         name: name.to_owned(),
         roles: roles.iter().map(|role| role.id.clone()).collect(),
+        parent: None,
     }
 }
 
@@ -154,6 +155,7 @@ pub(super) fn client(id: &str) -> Client {
         allowed_origins: ["https://app.example".to_owned()].into(),
         links: ClientLinks::default(),
         requests_per_minute: Some(600),
+        rights: countersign::domain::client_rights::ClientRights::default(),
         not_before: Timestamp(21),
         created_at: Timestamp(22),
         updated_at: Timestamp(23),

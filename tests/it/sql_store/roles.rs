@@ -1,8 +1,10 @@
 //! Roles, permissions and groups.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign::{
     application::ports::{Store as _, StoreError},
-    domain::role::{Authority, Role},
+    domain::role::{Authority, Group, Permission, Role},
 };
 
 use super::records::{begin, commit, group, permission, role, user, user_id};
@@ -120,15 +122,117 @@ pub(super) async fn authority_joins_own_roles_and_those_of_groups(database: &Tes
     let expected = Authority {
         roles: ["own".to_owned(), "shared".to_owned()].into(),
         groups: ["empty".to_owned(), "staff".to_owned()].into(),
-        permissions: own
-            .permissions
-            .union(&shared.permissions)
-            .cloned()
-            .collect(),
+        permissions: held_by(&[&own, &shared]),
+        claims: [].into(),
     };
     assert_eq!(authority, expected);
     let nobody = store.reader().authority(&user_id("nobody")).await.unwrap();
     assert_eq!(nobody, Authority::default());
+}
+
+/// The permissions of these roles, with who has them.
+fn held_by(roles: &[&Role]) -> BTreeMap<Permission, BTreeSet<String>> {
+    let mut held: BTreeMap<Permission, BTreeSet<String>> = BTreeMap::new();
+    for role in roles {
+        for permission in &role.permissions {
+            let holders = held.entry(permission.clone()).or_default();
+            holders.insert(role.name.clone());
+        }
+    }
+    held
+}
+
+pub(super) async fn authority_comes_from_the_groups_around_a_group(database: &TestDatabase) {
+    let store = database.store().await;
+    let (inner, outer) = (role("inner"), role("outer"));
+    let company = group("company", &[&outer]);
+    let team = Group {
+        parent: Some(company.id.clone()),
+        ..group("team", &[&inner])
+    };
+    commit!(store, |unit| {
+        unit.add_user(&user("grace")).await.unwrap();
+        unit.add_user(&user("alan")).await.unwrap();
+        unit.add_role(&inner).await.unwrap();
+        unit.add_role(&outer).await.unwrap();
+        unit.add_group(&company).await.unwrap();
+        unit.add_group(&team).await.unwrap();
+        unit.join_group(&user_id("grace"), &team.id).await.unwrap();
+        unit.join_group(&user_id("alan"), &company.id)
+            .await
+            .unwrap();
+    });
+    let reader = store.reader();
+    let grace = reader.authority(&user_id("grace")).await.unwrap();
+    assert_eq!(grace.roles, ["inner".to_owned(), "outer".to_owned()].into());
+    assert_eq!(
+        grace.groups,
+        ["company".to_owned(), "team".to_owned()].into()
+    );
+    let alan = reader.authority(&user_id("alan")).await.unwrap();
+    assert_eq!(alan.roles, ["outer".to_owned()].into());
+    assert_eq!(alan.groups, ["company".to_owned()].into());
+    assert_eq!(reader.groups().await.unwrap(), [company.clone(), team]);
+    // A circle, which no use case makes, ends as well.
+    let circle = Group {
+        parent: Some(group("team", &[]).id),
+        ..company.clone()
+    };
+    commit!(store, |unit| unit.update_group(&circle).await.unwrap());
+    let grace = store.reader().authority(&user_id("grace")).await.unwrap();
+    assert_eq!(grace.groups.len(), 2);
+    commit!(store, |unit| assert!(
+        unit.delete_group(&company.id).await.unwrap()
+    ));
+    let team = store.reader().group_by_name("team").await.unwrap().unwrap();
+    assert_eq!(team.parent, None);
+    commit!(store, |unit| unit
+        .leave_group(&user_id("grace"), &team.id)
+        .await
+        .unwrap());
+    let grace = store.reader().authority(&user_id("grace")).await.unwrap();
+    assert_eq!(grace, Authority::default());
+}
+
+pub(super) async fn a_direct_claim_is_read_replaced_and_forgotten(database: &TestDatabase) {
+    let store = database.store().await;
+    let grace = user_id("grace");
+    let value = serde_json::json!({ "number": 7, "name": "it's \"quoted\"" });
+    commit!(store, |unit| {
+        unit.add_user(&user("grace")).await.unwrap();
+        unit.put_claim(&grace, "office", &serde_json::json!(1))
+            .await
+            .unwrap();
+        unit.put_claim(&grace, "office", &value).await.unwrap();
+    });
+    let authority = store.reader().authority(&grace).await.unwrap();
+    assert_eq!(authority.claims, [("office".to_owned(), value)].into());
+    commit!(store, |unit| {
+        assert!(unit.delete_claim(&grace, "office").await.unwrap());
+        assert!(!unit.delete_claim(&grace, "office").await.unwrap());
+    });
+    let authority = store.reader().authority(&grace).await.unwrap();
+    assert_eq!(authority, Authority::default());
+}
+
+pub(super) async fn a_role_that_goes_is_taken_from_whoever_has_it(database: &TestDatabase) {
+    let store = database.store().await;
+    let (admin, staff) = (role("admin"), group("staff", &[&role("admin")]));
+    commit!(store, |unit| {
+        unit.add_user(&user("grace")).await.unwrap();
+        unit.add_role(&admin).await.unwrap();
+        unit.add_group(&staff).await.unwrap();
+        unit.assign_role(&user_id("grace"), &admin.id)
+            .await
+            .unwrap();
+        assert!(unit.delete_role(&admin.id).await.unwrap());
+        assert!(!unit.delete_role(&admin.id).await.unwrap());
+    });
+    let reader = store.reader();
+    let grace = reader.authority(&user_id("grace")).await.unwrap();
+    assert_eq!(grace, Authority::default());
+    let staff = reader.group_by_name("staff").await.unwrap().unwrap();
+    assert!(staff.roles.is_empty());
 }
 
 pub(super) async fn assigning_twice_and_unassigning_the_unassigned_change_nothing(

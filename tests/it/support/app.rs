@@ -465,6 +465,7 @@ pub(crate) fn client(id: &str) -> Client {
         allowed_origins: ["https://rp.example".to_owned()].into(),
         links: ClientLinks::default(),
         requests_per_minute: None,
+        rights: countersign::domain::client_rights::ClientRights::default(),
         not_before: Timestamp(0),
         created_at: start(),
         updated_at: start(),

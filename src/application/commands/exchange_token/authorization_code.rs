@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Call, admit};
+use super::{Call, new_grant};
 use crate::{
     application::{
         Failure,
-        commands::{
-            end_grant::{self, about_grant, end_grant, family_key},
-            end_session, withdraw_consent,
-        },
+        commands::end_grant::{about_grant, end_grant},
         issue::{Issue, prepare},
-        ports::{
-            Entry, StoreError,
-            state::{Kind, StateKey},
-        },
+        ports::state::{Kind, StateKey},
         state,
         trail::About,
     },
@@ -25,9 +19,9 @@ use crate::{
         id::{ClientId, GrantId},
     },
     protocol::{
+        capability::Capability,
         code_grant::{self, CodeSlot, Exchange, Redemption, invalid_grant},
         params::Params,
-        refresh::Family,
         resource,
         token::TokenResponse,
     },
@@ -111,11 +105,9 @@ async fn issue_for(
     (grant, narrowed): (Grant, Vec<String>),
     record: &[u8],
 ) -> Result<TokenResponse, Failure> {
-    call.admit(&grant, GrantType::AuthorizationCode).await?;
-    let family = starts_family(call, &grant).then(|| {
-        let policy = call.ports.settings.refresh_policy(&call.client);
-        Family::new(without_nonce(&grant), &policy, call.now).in_epoch(call.sight.epoch())
-    });
+    call.admit(&grant, Capability::Grant(GrantType::AuthorizationCode))
+        .await?;
+    let family = new_grant::family(call, &grant);
     let refresh_token = family
         .as_ref()
         .map(|_| call.ports.refresh_key.token(grant.id.as_str(), 0));
@@ -140,11 +132,7 @@ async fn issue_for(
         }
         None => return Err(invalid_grant("the code is expired").into()),
     }
-    let (stored, written, answered) = tokio::join!(
-        store_grant(call, &grant, family.is_some()),
-        store_family(call, &grant.id, family.as_ref()),
-        answer.store(call.ports),
-    );
+    let (stored, answered) = new_grant::write(call, &grant, family.as_ref(), &answer).await;
     match stored {
         Ok(true) => {}
         Ok(false) => {
@@ -156,9 +144,9 @@ async fn issue_for(
             return Err(error.into());
         }
     }
-    written?;
     answered?;
-    look_again(call, &grant).await?;
+    let way = Capability::Grant(GrantType::AuthorizationCode);
+    new_grant::look_again(call, &grant, way).await?;
     Ok(answer.response)
 }
 
@@ -183,80 +171,6 @@ async fn give_back(call: &Call<'_>, code: &str, record: &[u8]) {
     }
 }
 
-/// Makes the grant exist. False if it was redeemed before: the final single-use gate, which holds
-/// even if the state store forgot.
-async fn store_grant(call: &Call<'_>, grant: &Grant, has_family: bool) -> Result<bool, StoreError> {
-    let about = About {
-        user: grant.subject().cloned(),
-        ..about_grant(grant.client.clone(), &grant.id)
-    };
-    let event = call.ports.event(EventKind::GrantIssued, call.origin, about);
-    let entry = Entry::Redeem {
-        grant: Box::new(grant.clone()),
-        expires_at: grant_end(call, has_family),
-        event: Box::new(event),
-    };
-    call.ports.ledger.append(entry).await
-}
-
-async fn store_family(
-    call: &Call<'_>,
-    grant: &GrantId,
-    family: Option<&Family>,
-) -> Result<(), Failure> {
-    let Some(family) = family else {
-        return Ok(());
-    };
-    let ttl = family.expires_at.since(call.now);
-    let key = family_key(grant.as_str());
-    Ok(state::put_record(&*call.ports.state, &key, family, ttl).await?)
-}
-
-/// What ended while the grant was being made ends the grant as well (security.md 136).
-async fn look_again(call: &Call<'_>, grant: &Grant) -> Result<(), Failure> {
-    let Some(owner) = &grant.owner else {
-        return Ok(());
-    };
-    let keys = [
-        end_session::marker(&owner.authentication.session),
-        withdraw_consent::marker(&owner.subject, &grant.client),
-        end_grant::mark(&grant.id),
-    ];
-    let (found, sight) = call.ports.directory.look(&keys).await?;
-    let is_found = |at: usize| found.get(at).is_some_and(Option::is_some);
-    if is_found(2) {
-        // A replay came while the winner was at work: it gets the answer that it won, with tokens
-        // that are dead already, and the family that the replay could not find yet goes too.
-        call.ports
-            .state
-            .delete(&family_key(grant.id.as_str()))
-            .await?;
-    }
-    let ended = is_found(0) || is_found(1);
-    let client = sight.client(&grant.client).await?;
-    let stands = match client {
-        Some(client) if !ended => {
-            let seen = (&sight, &*client);
-            admit(
-                call.ports,
-                seen,
-                grant,
-                GrantType::AuthorizationCode,
-                call.now,
-            )
-            .await
-        }
-        _ => Err(invalid_grant("the session, consent or grant has ended").into()),
-    };
-    if let Err(failure) = stands {
-        let about = about_grant(grant.client.clone(), &grant.id);
-        let why = (EventKind::GrantRevoked, about);
-        end_grant(call.ports, &grant.id, &call.client, why, call.origin).await?;
-        return Err(failure);
-    }
-    Ok(())
-}
-
 async fn end_replayed(
     call: &Call<'_>,
     grant: &GrantId,
@@ -269,31 +183,4 @@ async fn end_replayed(
     };
     let why = (EventKind::CodeReplayed, about);
     end_grant(call.ports, grant, &call.client, why, call.origin).await
-}
-
-/// OIDC Core §11: a refresh token is what `offline_access` asks for.
-fn starts_family(call: &Call<'_>, grant: &Grant) -> bool {
-    grant.scope.contains("offline_access")
-        && call.client.grant_types.contains(&GrantType::RefreshToken)
-}
-
-/// From when no token of the grant can be alive.
-fn grant_end(call: &Call<'_>, has_family: bool) -> crate::domain::time::Timestamp {
-    let settings = &call.ports.settings;
-    let access = settings.access_token_lifetime(&call.client);
-    let family = if has_family {
-        settings.refresh_policy(&call.client).absolute
-    } else {
-        Duration::ZERO
-    };
-    call.now.plus(access.saturating_add(family))
-}
-
-/// The nonce belongs to the first ID token only.
-fn without_nonce(grant: &Grant) -> Grant {
-    let mut grant = grant.clone();
-    if let Some(owner) = &mut grant.owner {
-        owner.nonce = None;
-    }
-    grant
 }

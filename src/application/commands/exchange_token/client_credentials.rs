@@ -11,6 +11,7 @@ use crate::{
     },
     domain::{client::GrantType, grant::Grant, id::GrantId, scope::Scope},
     protocol::{
+        capability::Capability,
         error::{ErrorCode, OAuthError},
         resource,
         token::TokenResponse,
@@ -54,7 +55,8 @@ pub(super) async fn issue_to_client(
         resources,
         granted_at: call.now,
     };
-    call.admit(&grant, GrantType::ClientCredentials).await?;
+    call.admit(&grant, Capability::Grant(GrantType::ClientCredentials))
+        .await?;
     let answer = prepare(
         call.ports,
         &call.sight,

@@ -8,6 +8,8 @@
 
 mod authorization_code;
 mod client_credentials;
+pub mod first_party_login;
+mod new_grant;
 mod refresh_token;
 
 use std::sync::Arc;
@@ -21,15 +23,10 @@ use crate::{
         ports::state::{Kind, StateKey},
         trail::Origin,
     },
-    domain::{
-        client::{Client, GrantType},
-        grant::Grant,
-        id::GrantId,
-        time::Timestamp,
-        user::User,
-    },
+    domain::{client::Client, grant::Grant, id::GrantId, time::Timestamp, user::User},
     metrics,
     protocol::{
+        capability::Capability,
         client_auth::Credentials,
         error::OAuthError,
         gate::{self, Admission},
@@ -77,7 +74,7 @@ pub async fn exchange_token(
         Ok(request) => {
             let features = &ports.settings.features;
             let grant = request.grant_type();
-            gate::may_use(&call.client, grant, features)?;
+            gate::may_use(&call.client, Capability::Grant(grant), features)?;
             let answered = answer(&call, request, found).await;
             metrics::token_request(grant.as_str(), &answered);
             answered
@@ -140,12 +137,12 @@ fn records(params: &Params) -> Vec<StateKey> {
 
 impl Call<'_> {
     /// The gate, with what it needs at hand.
-    async fn admit(&self, grant: &Grant, grant_type: GrantType) -> Result<(), Failure> {
+    async fn admit(&self, grant: &Grant, way: Capability) -> Result<(), Failure> {
         admit(
             self.ports,
             (&self.sight, &self.client),
             grant,
-            grant_type,
+            way,
             self.now,
         )
         .await
@@ -157,7 +154,7 @@ async fn admit(
     ports: &Ports,
     (sight, client): (&Sight<'_>, &Client),
     grant: &Grant,
-    grant_type: GrantType,
+    way: Capability,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let user: Option<Arc<User>> = match grant.subject() {
@@ -165,7 +162,7 @@ async fn admit(
         None => None,
     };
     let admission = Admission {
-        grant_type,
+        way,
         features: &ports.settings.features,
         client,
         grant,

@@ -11,6 +11,7 @@ use crate::{
     },
     domain::{client::GrantType, event::EventKind, id::GrantId, scope::Scope},
     protocol::{
+        capability::Capability,
         code_grant::invalid_grant,
         error::{ErrorCode, OAuthError},
         refresh::{Family, RefreshToken, Rotation, rotate},
@@ -138,7 +139,8 @@ async fn prepare_for(
     if is_ended(&call.sight, &grant.id, marked, &family.epoch).await? {
         return Err(invalid_grant("the grant is revoked").into());
     }
-    call.admit(grant, GrantType::RefreshToken).await?;
+    call.admit(grant, Capability::Grant(GrantType::RefreshToken))
+        .await?;
     let narrowed = grant.narrow(scope.unwrap_or(&grant.scope), resources);
     let successor = call.ports.refresh_key.token(&token.family, family.leaf);
     prepare(

@@ -9,6 +9,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub name: String,
+    pub parent_id: Option<String>,
     #[sea_orm(has_many)]
     pub roles: HasMany<super::group_role::Entity>,
     #[sea_orm(has_many)]

@@ -20,3 +20,4 @@ pub(super) mod role;
 pub(super) mod role_assignment;
 pub(super) mod signing_key;
 pub(super) mod user;
+pub(super) mod user_claim;
