@@ -25,29 +25,28 @@ pub(super) fn requests(r: &mut Reader) -> Option<RequestLimits> {
         "off" => Ok(false),
         _ => Err("choose on or off".to_owned()),
     });
-    let token = quota(r, "limits.token_per_address");
-    let introspection = quota(r, "limits.introspection_per_address");
-    let revocation = quota(r, "limits.revocation_per_address");
-    let authorization = quota(r, "limits.authorization_per_address");
-    let login = quota(r, "limits.login_forms_per_address");
+    let token = r.integer("limits.token_per_address", 0..=MOST);
+    let introspection = r.integer("limits.introspection_per_address", 0..=MOST);
+    let revocation = r.integer("limits.revocation_per_address", 0..=MOST);
+    let authorization = r.integer("limits.authorization_per_address", 0..=MOST);
+    let login = r.integer("limits.login_forms_per_address", 0..=MOST);
     let network_factor = r.integer("limits.network_factor", 1..=1_000_000);
-    let client = quota(r, "limits.requests_per_client");
-    let account = quota(r, "limits.authorization_per_account");
+    let client = r.integer("limits.requests_per_client", 0..=MOST);
+    let account = r.integer("limits.authorization_per_account", 0..=MOST);
     let limits = RequestLimits {
-        token: token?,
-        introspection: introspection?,
-        revocation: revocation?,
-        authorization: authorization?,
-        login: login?,
+        token: quota(token?),
+        introspection: quota(introspection?),
+        revocation: quota(revocation?),
+        authorization: quota(authorization?),
+        login: quota(login?),
         network_factor: network_factor?,
-        client: client?,
-        account: account?,
+        client: quota(client?),
+        account: quota(account?),
     };
     Some(if is_on? { limits } else { RequestLimits::OFF })
 }
 
-/// A number of requests; `None` inside where there is no limit.
-fn quota(r: &mut Reader, key: &str) -> Option<Option<u64>> {
-    let number = r.integer(key, 0..=MOST)?;
-    Some((number > 0).then_some(number))
+/// So many requests; where there is no number there is no limit.
+fn quota(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
 }
