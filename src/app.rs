@@ -216,7 +216,7 @@ pub async fn open_keys(config: &Config) -> Result<KeyRing, BuildError> {
     let options = AppOptions::from(config);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let store: Arc<dyn Store> = Arc::new(open_database(&options).await?);
-    let kek = Arc::new(open_kek(&options, &*rng)?);
+    let kek = Arc::new(open_kek(&options, &*store, &*rng).await?);
     let clock = Arc::new(SystemClock);
     Ok(KeyRing::open(store, kek, clock, rng, options.key_policy).await?)
 }
@@ -275,7 +275,7 @@ impl App {
         let sql = open_database(options).await?;
         let store: Arc<dyn Store> = Arc::new(sql);
         let state = open_state(&options.state).await?;
-        let kek = Arc::new(open_kek(options, &*rng)?);
+        let kek = Arc::new(open_kek(options, &*store, &*rng).await?);
         let policy = options.key_policy.clone();
         let ring = KeyRing::open(
             store.clone(),
@@ -456,11 +456,20 @@ fn disks_of(options: &AppOptions) -> LocalDisks {
     LocalDisks(state.into_iter().chain(database).collect())
 }
 
-fn open_kek(options: &AppOptions, rng: &dyn Rng) -> Result<Kek, KekError> {
-    match &options.kek_file {
-        Some(file) => Kek::load(file),
-        None => Kek::load_or_create(&options.keys_directory, rng),
+/// A new key-encryption key would open nothing that the lost one sealed, so none is made then.
+async fn open_kek(
+    options: &AppOptions,
+    store: &dyn Store,
+    rng: &dyn Rng,
+) -> Result<Kek, BuildError> {
+    if let Some(file) = &options.kek_file {
+        return Ok(Kek::load(file)?);
     }
+    // The keys first: whoever made them had made the file before.
+    if !store.reader().signing_keys().await?.is_empty() {
+        Kek::must_be_in(&options.keys_directory)?;
+    }
+    Ok(Kek::load_or_create(&options.keys_directory, rng)?)
 }
 
 async fn open_database(options: &AppOptions) -> Result<SqlStore, BuildError> {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{CliError, Global};
+use super::{CliError, Global, registrar};
 use crate::{
     app,
     application::ports::Clock as _,
     domain::key::SigningKey,
     infrastructure::clock::SystemClock,
-    protocol::jwks::{Phase, phase},
+    protocol::jwks::{Phase, is_forgotten, phase},
 };
 
 #[derive(Debug, Subcommand)]
@@ -32,17 +32,29 @@ pub(super) enum KeysVerb {
 }
 
 pub(super) async fn run(global: &Global, verb: KeysVerb) -> Result<(), CliError> {
-    let config = global.load()?;
-    let ring = app::open_keys(&config).await?;
     match verb {
-        KeysVerb::List => {}
-        KeysVerb::Rotate => ring.rotate_now().await.map_err(app::BuildError::from)?,
+        KeysVerb::List => list(global, &stored(global).await?),
+        KeysVerb::Rotate => {
+            let ring = app::open_keys(&global.load()?).await?;
+            ring.rotate_now().await.map_err(app::BuildError::from)?;
+            list(global, &ring.keys())
+        }
         KeysVerb::Import { file } => {
+            let ring = app::open_keys(&global.load()?).await?;
             let text = read_private(&file)?;
             ring.import(&text).await.map_err(app::BuildError::from)?;
+            list(global, &ring.keys())
         }
     }
-    list(global, &ring.keys())
+}
+
+/// The keys as they are: who looks at them makes none, and needs nothing to open them with.
+async fn stored(global: &Global) -> Result<Vec<SigningKey>, CliError> {
+    let (registrar, _) = registrar::open(global).await?;
+    let mut keys = registrar.store.reader().signing_keys().await?;
+    let now = SystemClock.now();
+    keys.retain(|key| !is_forgotten(key, now));
+    Ok(keys)
 }
 
 fn list(global: &Global, keys: &[SigningKey]) -> Result<(), CliError> {

@@ -44,6 +44,11 @@ pub enum KekError {
     /// The file is not a key.
     #[error("{0} must hold exactly 32 bytes, as `head -c 32 /dev/urandom` makes them")]
     Malformed(PathBuf),
+    /// The file is gone, but not what was sealed with it.
+    #[error(
+        "{0} is missing, but signing keys in the database are sealed with it: restore it from your backup; without one, delete every row of the table signing_keys, and everybody signs in again with new keys"
+    )]
+    Lost(PathBuf),
     /// The file cannot be used.
     #[error("{0} cannot be used")]
     Io(PathBuf, #[source] io::Error),
@@ -83,6 +88,16 @@ impl Kek {
         let mut key = Zeroizing::new([0; KEY]);
         handle.read_exact(&mut *key).map_err(failed)?;
         Ok(Self(key))
+    }
+
+    /// Whether the keys directory has a key; an error names its file where it should have.
+    pub fn must_be_in(directory: &Path) -> Result<(), KekError> {
+        let file = directory.join(FILE);
+        if file.exists() {
+            Ok(())
+        } else {
+            Err(KekError::Lost(file))
+        }
     }
 
     /// Reads the key from the keys directory, and makes both where they do not exist. Of several

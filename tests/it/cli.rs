@@ -3,6 +3,7 @@
 mod dev;
 mod errors;
 mod explain;
+mod reading;
 mod validate;
 
 use std::{
