@@ -68,6 +68,11 @@ impl Dev {
             playground: Some(PlaygroundClient {
                 client_id: seed::PLAYGROUND.to_owned(),
                 client_secret: SecretString::from(credentials.playground_secret.clone()),
+                public: Some(seed::PLAYGROUND_SCRIPT.to_owned()),
+                service: Some((
+                    seed::SERVICE.to_owned(),
+                    SecretString::from(credentials.service_secret.clone()),
+                )),
             }),
             ..AppOptions::from(&config)
         };

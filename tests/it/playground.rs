@@ -6,7 +6,8 @@ use axum::http::{StatusCode, header};
 use countersign::{
     app::{AppOptions, StateOptions},
     domain::{
-        client::{Client, ConsentPolicy},
+        client::{Client, ClientAuthentication, ClientKind, ConsentPolicy},
+        id::ClientId,
         redirect_uri::RedirectUri,
     },
     infrastructure::clock::TestClock,
@@ -74,6 +75,50 @@ async fn a_whole_walk_through_the_playground_succeeds() {
 }
 
 #[tokio::test]
+async fn what_was_chosen_is_what_is_asked_for() {
+    let server = Server::start(ServerMode::Development).await;
+    let browser = Browser::new(&server);
+    let fields = [
+        ("client", "spa"),
+        ("scope", "openid email"),
+        ("prompt", "login"),
+        ("resource", "https://api.example"),
+    ];
+    let page = browser.post(&format!("{PATH}/start"), &fields).await;
+    let page = browser.log_in(&page).await;
+    let page = browser
+        .submit(&page, "/consent", &[("decision", "approve")])
+        .await;
+    assert_eq!(outcomes(&page), (7, 0, 4), "{page}");
+    for part in [
+        "client_id = playground-spa",
+        "scope = openid email\n",
+        "prompt = login",
+        "resource = https://api.example",
+        "curl --include --request POST",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(
+        !page.contains("authorization: Basic"),
+        "a script has no secret: {page}"
+    );
+}
+
+#[tokio::test]
+async fn a_service_gets_a_token_of_its_own() {
+    let server = Server::start(ServerMode::Development).await;
+    let browser = Browser::new(&server);
+    let fields = [("resource", "https://other.example")];
+    let page = browser
+        .post(&format!("{PATH}/client-credentials"), &fields)
+        .await;
+    assert_eq!(outcomes(&page), (4, 0, 8), "{page}");
+    assert!(page.contains("grant_type = client_credentials"), "{page}");
+    assert!(page.contains("https://other.example"), "{page}");
+}
+
+#[tokio::test]
 async fn a_refusal_is_shown_with_its_error_code() {
     let server = Server::start(ServerMode::Development).await;
     let browser = Browser::new(&server);
@@ -111,6 +156,7 @@ async fn c139_another_site_cannot_press_the_buttons_of_the_playground() {
     browser.sign_in().await;
     for action in [
         "start",
+        "client-credentials",
         "userinfo",
         "introspect",
         "refresh",
@@ -177,6 +223,8 @@ impl Server {
             playground: Some(PlaygroundClient {
                 client_id: "playground".to_owned(),
                 client_secret: SECRET.into(),
+                public: Some("playground-spa".to_owned()),
+                service: Some(("service".to_owned(), SECRET.into())),
             }),
             ..app::options(&folder, &database, state, settings)
         };
@@ -185,6 +233,7 @@ impl Server {
         app::seed(provider.ports()).await;
         let work = provider.ports().store.begin().await.unwrap();
         work.add_client(&client(&issuer)).await.unwrap();
+        work.add_client(&script(&issuer)).await.unwrap();
         work.commit().await.unwrap();
         let router = provider.router();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -214,6 +263,16 @@ fn client(issuer: &str) -> Client {
         post_logout_redirect_uris: [address(PATH)].into(),
         consent: ConsentPolicy::Always,
         ..app::client("playground")
+    }
+}
+
+/// The same without a secret.
+fn script(issuer: &str) -> Client {
+    Client {
+        id: ClientId::new("playground-spa"),
+        kind: ClientKind::Spa,
+        authentication: ClientAuthentication::None,
+        ..client(issuer)
     }
 }
 

@@ -34,6 +34,10 @@ use crate::{
 pub(super) const USERNAME: &str = "demo";
 /// The playground's `client_id`.
 pub(super) const PLAYGROUND: &str = "playground";
+/// The `client_id` of the same without a secret.
+pub(super) const PLAYGROUND_SCRIPT: &str = "playground-spa";
+/// The `client_id` of the demo service.
+pub(super) const SERVICE: &str = "demo-service";
 const ROLE: &str = "demo-editor";
 const SCOPE: &str =
     "openid profile email address phone offline_access roles permissions api:read api:write";
@@ -58,20 +62,30 @@ pub(super) async fn seed(
         seed_client(registrar, client, freshness).await?;
     }
     let playground_secret = SecretString::from(credentials.playground_secret.clone());
-    // Its addresses contain the port, which may be another one this time.
-    let client = playground_client(playground_secret, issuer)?;
-    let (id, redirects) = (ClientId::new(PLAYGROUND), client.redirect_uris.clone());
-    if let Some(present) = registrar.store.reader().client(&id).await? {
-        let is_same = present
-            .redirect_uris
-            .iter()
-            .map(RedirectUri::as_str)
-            .eq(redirects.iter().map(String::as_str));
-        if !is_same {
-            delete_client(registrar, &id).await?;
-        }
+    for client in [
+        playground_client(playground_secret, issuer)?,
+        playground_script(issuer)?,
+    ] {
+        forget_moved(registrar, &client).await?;
+        seed_client(registrar, client, freshness).await?;
     }
-    seed_client(registrar, client, freshness).await
+    Ok(())
+}
+
+/// The playground's addresses contain the port, which may be another one this time.
+async fn forget_moved(
+    registrar: &Registrar,
+    client: &RegisterClient,
+) -> Result<(), RegistrarError> {
+    let id = ClientId::new(client.id.clone().unwrap_or_default());
+    let Some(present) = registrar.store.reader().client(&id).await? else {
+        return Ok(());
+    };
+    let present = present.redirect_uris.iter().map(RedirectUri::as_str);
+    if present.eq(client.redirect_uris.iter().map(String::as_str)) {
+        return Ok(());
+    }
+    delete_client(registrar, &id).await.map(drop)
 }
 
 async fn seed_user(
@@ -182,7 +196,7 @@ fn demo_web(secret: SecretString) -> Result<RegisterClient, RegistrarError> {
 
 fn demo_service(secret: SecretString) -> Result<RegisterClient, RegistrarError> {
     Ok(RegisterClient {
-        id: Some("demo-service".to_owned()),
+        id: Some(SERVICE.to_owned()),
         secret: Some(secret),
         scope: Some(scope(SERVICE_SCOPE)?),
         ..RegisterClient::preset(ClientKind::Service, "Demo service")
@@ -200,6 +214,16 @@ fn playground_client(
         post_logout_redirect_uris: vec![issuer.url(playground::PATH)],
         scope: Some(scope(SCOPE)?),
         ..RegisterClient::preset(ClientKind::Web, "Playground")
+    })
+}
+
+fn playground_script(issuer: &Issuer) -> Result<RegisterClient, RegistrarError> {
+    Ok(RegisterClient {
+        id: Some(PLAYGROUND_SCRIPT.to_owned()),
+        redirect_uris: vec![issuer.url(playground::CALLBACK)],
+        post_logout_redirect_uris: vec![issuer.url(playground::PATH)],
+        scope: Some(scope(SCOPE)?),
+        ..RegisterClient::preset(ClientKind::Spa, "Playground script")
     })
 }
 

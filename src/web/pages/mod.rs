@@ -19,7 +19,7 @@ pub mod way;
 pub use client::{ClientLinks, ClientView};
 pub use error::{ErrorCause, ErrorPage};
 pub use links::{FormAction, HttpsUrl, ReturnUrl};
-pub use playground_view::{PlaygroundAction, PlaygroundPage, Step, StepOutcome};
+pub use playground_view::{PlaygroundAction, PlaygroundChoices, PlaygroundPage, Step, StepOutcome};
 pub use scope_text::ScopeText;
 pub use views::{
     ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage,

@@ -5,6 +5,7 @@
 //! developer's own, but in no log.
 
 mod calls;
+mod choices;
 mod party;
 mod record;
 mod steps;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
+    body::Bytes,
     extract::State,
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
     routing::{get, post},
 };
@@ -24,11 +26,15 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::{
+    choices::Choices,
     party::{Party, Stale},
     visit::{Shared, Visit, Visits},
 };
 use super::{ErrorCause, PlaygroundAction, PlaygroundPage};
-use crate::web::{Web, answer, context, respond};
+use crate::{
+    protocol::params::Params,
+    web::{Web, answer, context, respond},
+};
 
 /// The page.
 pub const PATH: &str = "/playground";
@@ -43,6 +49,10 @@ pub struct PlaygroundClient {
     pub client_id: String,
     /// `client_secret`
     pub client_secret: SecretString,
+    /// The identifier of a public client with the same addresses.
+    pub public: Option<String>,
+    /// A client that asks for tokens of its own, and its secret.
+    pub service: Option<(String, SecretString)>,
 }
 
 struct Playground {
@@ -62,6 +72,7 @@ pub fn router(client: PlaygroundClient) -> Result<Router<Arc<Web>>, reqwest::Err
         .route(PATH, get(page))
         .route(CALLBACK, get(callback))
         .route("/playground/start", post(start))
+        .route("/playground/client-credentials", post(client_credentials))
         .route("/playground/userinfo", post(userinfo))
         .route("/playground/introspect", post(introspect))
         .route("/playground/refresh", post(refresh))
@@ -107,7 +118,7 @@ fn show(web: &Web, visit: &Visit) -> Response {
     let mut actions = if signed_in {
         visit.steps.actions()
     } else {
-        vec![PlaygroundAction::Start]
+        Vec::new()
     };
     if visit.steps.count() > 0 {
         actions.push(PlaygroundAction::StartOver);
@@ -116,6 +127,7 @@ fn show(web: &Web, visit: &Visit) -> Response {
         nonce: answer::nonce(&web.ports),
         steps: visit.steps.shown(),
         actions,
+        choices: (!signed_in).then(|| visit.choices.shown()),
         signed_in,
     };
     respond::html(StatusCode::OK, &page)
@@ -126,19 +138,49 @@ async fn start(
     State(web): State<Arc<Web>>,
     Extension(playground): Shelf,
     parts: Parts,
+    body: Bytes,
 ) -> Response {
     if let Some(refusal) = refuse_cross_site(&web, &parts) {
         return refusal;
     }
-    let mut cookie = None;
-    let shared = playground.find(&web, &parts).unwrap_or_else(|| {
-        let secret = web.ports.secret();
-        cookie = web.cookies.set_playground(&secret);
-        playground.visits.add(&secret)
-    });
+    let (shared, cookie) = find_or_add(&web, &playground, &parts);
     let mut visit = shared.lock().await;
-    let address = playground.party(&web, &mut visit).start().await;
-    let mut response = onward(address.as_ref());
+    let choices = Choices::parse(&Params::parse(&body));
+    let address = playground.party(&web, &mut visit).start(choices).await;
+    with_cookie(onward(address.as_ref()), cookie)
+}
+
+/// POST: asks for a token of an application's own.
+async fn client_credentials(
+    State(web): State<Arc<Web>>,
+    Extension(playground): Shelf,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    if let Some(refusal) = refuse_cross_site(&web, &parts) {
+        return refusal;
+    }
+    let (shared, cookie) = find_or_add(&web, &playground, &parts);
+    let mut visit = shared.lock().await;
+    let before = visit.steps.count();
+    visit.choices = Choices::parse(&Params::parse(&body));
+    playground
+        .party(&web, &mut visit)
+        .client_credentials()
+        .await;
+    with_cookie(news(before), cookie)
+}
+
+fn find_or_add(web: &Web, playground: &Playground, parts: &Parts) -> (Shared, Option<HeaderValue>) {
+    if let Some(shared) = playground.find(web, parts) {
+        return (shared, None);
+    }
+    let secret = web.ports.secret();
+    let cookie = web.cookies.set_playground(&secret);
+    (playground.visits.add(&secret), cookie)
+}
+
+fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

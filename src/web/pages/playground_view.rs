@@ -15,6 +15,8 @@ pub struct PlaygroundPage {
     pub steps: Vec<Step>,
     /// What can be done now; the first is the natural next one.
     pub actions: Vec<PlaygroundAction>,
+    /// What can be chosen before a sign-in.
+    pub choices: Option<PlaygroundChoices>,
     /// Whether the playground holds tokens.
     pub signed_in: bool,
 }
@@ -22,6 +24,41 @@ pub struct PlaygroundPage {
 impl Page for PlaygroundPage {
     fn policy(&self) -> PagePolicy {
         PagePolicy::bare().own_forms().script(self.nonce.clone())
+    }
+}
+
+/// What the form before a sign-in holds.
+#[derive(Clone, Debug)]
+pub struct PlaygroundChoices {
+    /// `web` or `spa`.
+    pub client: &'static str,
+    /// `scope`
+    pub scope: String,
+    /// `prompt`; empty for none.
+    pub prompt: String,
+    /// `resource`; empty for none.
+    pub resource: String,
+}
+
+impl PlaygroundChoices {
+    const PROMPTS: [(&'static str, &'static str); 5] = [
+        ("", "nothing in particular"),
+        ("login", "login: sign in again"),
+        ("consent", "consent: ask again"),
+        ("select_account", "select_account: choose"),
+        ("none", "none: no page at all"),
+    ];
+    const CLIENTS: [(&'static str, &'static str); 2] = [
+        ("web", "Web application, with a secret"),
+        ("spa", "Script in the browser, without"),
+    ];
+
+    fn asks_as(&self, client: impl AsRef<str>) -> bool {
+        self.client == client.as_ref()
+    }
+
+    fn has_prompt(&self, prompt: impl AsRef<str>) -> bool {
+        self.prompt == prompt.as_ref()
     }
 }
 
@@ -36,6 +73,8 @@ pub struct Step {
     pub request: Option<String>,
     /// Status, headers and body, ready to read.
     pub response: Option<String>,
+    /// The request as a command for a shell.
+    pub curl: Option<String>,
     /// Further parts by name: a token's header, its claims, the result of verification.
     pub decoded: Vec<(String, String)>,
     /// How it went.
@@ -74,8 +113,6 @@ impl StepOutcome {
 /// What the visitor can do next. Each is a POST to `/playground/<slug>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaygroundAction {
-    /// Begin the authorization code flow.
-    Start,
     /// Use the refresh token.
     Refresh,
     /// Ask the userinfo endpoint.
@@ -92,7 +129,6 @@ impl PlaygroundAction {
     /// The last segment of the address that performs it, also the id of its button.
     pub fn slug(self) -> &'static str {
         match self {
-            Self::Start => "start",
             Self::Refresh => "refresh",
             Self::Userinfo => "userinfo",
             Self::Introspect => "introspect",
@@ -103,7 +139,6 @@ impl PlaygroundAction {
 
     fn label(self) -> &'static str {
         match self {
-            Self::Start => "Sign in",
             Self::Refresh => "Refresh tokens",
             Self::Userinfo => "Call userinfo",
             Self::Introspect => "Introspect token",

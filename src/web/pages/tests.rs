@@ -75,6 +75,7 @@ fn step(title: &str, outcome: StepOutcome) -> Step {
         explanation: "The client sends the browser to the authorization endpoint.".to_owned(),
         request: None,
         response: None,
+        curl: None,
         decoded: Vec::new(),
         outcome,
     }
@@ -101,6 +102,7 @@ fn playground() -> PlaygroundPage {
             PlaygroundAction::Logout,
             PlaygroundAction::StartOver,
         ],
+        choices: None,
         signed_in: true,
     }
 }
@@ -212,6 +214,25 @@ fn the_front_page_looks_as_recorded() {
 #[test]
 fn the_playground_looks_as_recorded() {
     insta::assert_snapshot!("playground", rendered(&playground()));
+    let mut page = playground();
+    page.choices = Some(PlaygroundChoices {
+        client: "spa",
+        scope: "openid email".to_owned(),
+        prompt: "login".to_owned(),
+        resource: String::new(),
+    });
+    page.steps.clear();
+    page.actions.clear();
+    let text = page.render().unwrap();
+    for part in [
+        "<option value=\"spa\" selected>",
+        "<option value=\"web\">",
+        "<option value=\"login\" selected>",
+        "value=\"openid email\"",
+        "formaction=\"/playground/client-credentials\"",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
 
 #[test]
@@ -288,6 +309,14 @@ fn the_playground_shows_messages_without_running_them() {
     let mut page = playground();
     page.steps[0].response = Some(HOSTILE.to_owned());
     page.steps[0].decoded[0].0 = HOSTILE.to_owned();
+    assert_inert(&page);
+    page.choices = Some(PlaygroundChoices {
+        client: "web",
+        scope: HOSTILE.to_owned(),
+        prompt: HOSTILE.to_owned(),
+        resource: HOSTILE.to_owned(),
+    });
+    page.steps[0].curl = Some(HOSTILE.to_owned());
     assert_inert(&page);
 }
 

@@ -7,6 +7,7 @@ use openidconnect::{
         CoreGenderClaim, CoreTokenIntrospectionResponse, CoreTokenResponse, CoreUserInfoClaims,
     },
 };
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
@@ -116,8 +117,47 @@ impl Party<'_> {
             }
             tokens.id = id.clone();
         }
-        self.verify_access_token(answer.access_token()).await;
+        let client = self.client_id().to_owned();
+        self.verify_access_token(answer.access_token(), &client)
+            .await;
         tokens.access = answer.access_token().clone();
+    }
+
+    /// Asks for a token of a service's own, and shows it.
+    pub(super) async fn client_credentials(&mut self) {
+        let client = self.client;
+        let Some((service, secret)) = &client.service else {
+            let failed = Failed::because("no client that acts for itself is set up");
+            return self.note(Kind::ClientCredentials, None, Err(failed));
+        };
+        if self.visit.provider.is_none() {
+            self.visit.provider = self.discover().await;
+        }
+        let recorder = Recorder::new(self.http);
+        let result = self.ask_for_itself(&recorder, service, secret).await;
+        if let Some(answer) = self.note_call(Kind::ClientCredentials, recorder, result) {
+            self.verify_access_token(answer.access_token(), service)
+                .await;
+        }
+    }
+
+    async fn ask_for_itself(
+        &self,
+        recorder: &Recorder<'_>,
+        service: &str,
+        secret: &SecretString,
+    ) -> Result<CoreTokenResponse, Failed> {
+        let party = self.party_as(self.provider()?, service, Some(secret))?;
+        let mut request = party
+            .exchange_client_credentials()
+            .map_err(|error| Failed::of(&error))?;
+        if let Some(resource) = &self.visit.choices.resource {
+            request = request.add_extra_param("resource", resource.clone());
+        }
+        request
+            .request_async(recorder)
+            .await
+            .map_err(|error| Failed::of(&error))
     }
 
     /// Where to send the browser to sign out.
@@ -146,7 +186,7 @@ impl Party<'_> {
             .map_err(|error| Failed::of(&error))?;
         let request = LogoutRequest::from(endpoint.clone())
             .set_id_token_hint(&tokens.id)
-            .set_client_id(ClientId::new(self.client.client_id.clone()))
+            .set_client_id(ClientId::new(self.client_id().to_owned()))
             .set_post_logout_redirect_uri(back)
             .set_state(CsrfToken::new(state.to_owned()));
         Ok(request.http_get_url())

@@ -13,28 +13,19 @@ use openidconnect::{
         CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
     },
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
     CALLBACK, PlaygroundClient,
+    choices::{Choices, Role},
     record::{Exchange, Recorder, navigation},
     steps::{Failed, Kind, Parts},
     verify::{self, AccessRules, Expected},
     visit::{Pending, Tokens, Visit},
 };
 use crate::{protocol::params::Params, web::Web};
-
-/// What the playground asks for; the server drops what its client may not have.
-const SCOPES: [&str; 6] = [
-    "profile",
-    "email",
-    "roles",
-    "groups",
-    "permissions",
-    "offline_access",
-];
 
 /// Metadata beyond OpenID Connect Discovery.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -90,8 +81,11 @@ pub(super) struct Party<'a> {
 
 impl Party<'_> {
     /// Discovers the server and prepares an authorization request; where to send the browser with it.
-    pub(super) async fn start(&mut self) -> Option<Url> {
-        *self.visit = Visit::default();
+    pub(super) async fn start(&mut self, choices: Choices) -> Option<Url> {
+        *self.visit = Visit {
+            choices,
+            ..Visit::default()
+        };
         let provider = self.discover().await?;
         let request = self.authorization_request(&provider);
         self.visit.provider = Some(provider);
@@ -115,7 +109,7 @@ impl Party<'_> {
         }
     }
 
-    async fn discover(&mut self) -> Option<Provider> {
+    pub(super) async fn discover(&mut self) -> Option<Provider> {
         let recorder = Recorder::new(self.http);
         let issuer = IssuerUrl::new(self.web.ports.settings.issuer.as_str().to_owned());
         let result = match issuer {
@@ -145,16 +139,30 @@ impl Party<'_> {
         let state = CsrfToken::new(ports.identifier());
         let nonce = Nonce::new(ports.identifier());
         let verifier = PkceCodeVerifier::new(ports.secret());
-        let (address, state, nonce) = self
-            .relying_party(provider)?
+        let choices = &self.visit.choices;
+        let party = self.relying_party(provider)?;
+        let mut request = party
             .authorize_url(
                 CoreAuthenticationFlow::AuthorizationCode,
                 move || state,
                 move || nonce,
             )
-            .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
-            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .url();
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        // The crate asks for `openid` by itself.
+        for scope in choices
+            .scope
+            .split_whitespace()
+            .filter(|it| *it != "openid")
+        {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        if let Some(prompt) = &choices.prompt {
+            request = request.add_prompt(prompt.clone());
+        }
+        if let Some(resource) = &choices.resource {
+            request = request.add_extra_param("resource", resource.clone());
+        }
+        let (address, state, nonce) = request.url();
         let pending = Pending {
             state,
             nonce,
@@ -216,7 +224,8 @@ impl Party<'_> {
         let Some(subject) = self.verify_id_token(id, expected, access) else {
             return;
         };
-        self.verify_access_token(access).await;
+        let client = self.client_id().to_owned();
+        self.verify_access_token(access, &client).await;
         self.visit.tokens = Some(Tokens {
             access: access.clone(),
             refresh: answer.refresh_token().cloned(),
@@ -247,15 +256,37 @@ impl Party<'_> {
         provider.ok_or_else(|| Failed::because("the server has not been discovered"))
     }
 
+    /// As whom the playground asks.
+    pub(super) fn client_id(&self) -> &str {
+        match (self.visit.choices.role, &self.client.public) {
+            (Role::Spa, Some(public)) => public,
+            (Role::Web, _) | (Role::Spa, None) => &self.client.client_id,
+        }
+    }
+
     /// openidconnect's client for this server.
     pub(super) fn relying_party(&self, provider: &Provider) -> Result<Client, Failed> {
+        let secret = match self.visit.choices.role {
+            Role::Web => Some(&self.client.client_secret),
+            Role::Spa => None,
+        };
+        self.party_as(provider, self.client_id(), secret)
+    }
+
+    /// The same as another client.
+    pub(super) fn party_as(
+        &self,
+        provider: &Provider,
+        client: &str,
+        secret: Option<&SecretString>,
+    ) -> Result<Client, Failed> {
         let redirect = RedirectUrl::new(self.web.ports.settings.issuer.url(CALLBACK))
             .map_err(|error| Failed::of(&error))?;
-        let secret = self.client.client_secret.expose_secret().to_owned();
+        let secret = secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
         let client = CoreClient::from_provider_metadata(
             provider.clone(),
-            ClientId::new(self.client.client_id.clone()),
-            Some(ClientSecret::new(secret)),
+            ClientId::new(client.to_owned()),
+            secret,
         );
         let introspection = &provider.additional_metadata().introspection_endpoint;
         Ok(client
@@ -313,11 +344,11 @@ impl Party<'_> {
     }
 
     /// Shows an access token as an API sees it.
-    pub(super) async fn verify_access_token(&mut self, token: &AccessToken) {
+    pub(super) async fn verify_access_token(&mut self, token: &AccessToken, client: &str) {
         self.learn_keys(token.secret()).await;
         let rules = AccessRules {
             issuer: self.web.ports.settings.issuer.as_str(),
-            client: &self.client.client_id,
+            client,
             now: self.web.ports.clock.now(),
         };
         let result = self

@@ -44,6 +44,8 @@ pub(super) struct Exchange {
     pub(super) request: String,
     /// Status, headers and body; none where nothing came back.
     pub(super) response: Option<String>,
+    /// The request as a command for a shell; none where the browser sent it.
+    pub(super) curl: Option<String>,
 }
 
 /// Sends requests and remembers them.
@@ -74,11 +76,12 @@ impl<'a> Recorder<'a> {
     ) -> Result<HttpResponse, HttpClientError<reqwest::Error>> {
         let (mut parts, body) = request.into_parts();
         telemetry::propagate(&mut parts.headers);
-        let sent = request_text(&parts, &body);
+        let (sent, curl) = (request_text(&parts, &body), curl(&parts, &body));
         let answer = self.http.call(HttpRequest::from_parts(parts, body)).await;
         let exchange = Exchange {
             request: sent,
             response: answer.as_ref().ok().map(response_text),
+            curl: Some(curl),
         };
         self.exchanges
             .lock()
@@ -105,12 +108,37 @@ pub(super) fn navigation(url: &Url) -> Exchange {
     Exchange {
         request: format!("GET {address}\n\n{parameters}"),
         response: None,
+        curl: None,
     }
 }
 
 fn request_text(parts: &request::Parts, body: &[u8]) -> String {
     let line = format!("{} {}", parts.method, parts.uri);
     message(&line, &selected(&parts.headers, &REQUEST_HEADERS), body)
+}
+
+/// Ready to paste into a shell, with everything quoted.
+fn curl(parts: &request::Parts, body: &[u8]) -> String {
+    let mut command = format!(
+        "curl --include --request {} {}",
+        parts.method,
+        quoted(&parts.uri.to_string())
+    );
+    for (name, value) in selected(&parts.headers, &REQUEST_HEADERS) {
+        command.push_str(&format!(
+            " \\\n  --header {}",
+            quoted(&format!("{name}: {value}"))
+        ));
+    }
+    if !body.is_empty() {
+        let body = String::from_utf8_lossy(body);
+        command.push_str(&format!(" \\\n  --data-raw {}", quoted(&body)));
+    }
+    command
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn response_text(response: &HttpResponse) -> String {
@@ -206,6 +234,20 @@ mod tests {
             ),
             "POST http://localhost/token\ncontent-type: application/x-www-form-urlencoded\n\n\
              scope = openid email\nredirect_uri = http://a/b"
+        );
+    }
+
+    #[test]
+    fn a_curl_command_is_quoted_for_a_shell() {
+        let request = axum::http::Request::post("http://localhost/token?a=1&b=2")
+            .header(header::AUTHORIZATION, "Basic it's")
+            .body(())
+            .unwrap();
+        let (parts, ()) = request.into_parts();
+        assert_eq!(
+            curl(&parts, b"x=$(id)"),
+            "curl --include --request POST 'http://localhost/token?a=1&b=2' \\\n  \
+             --header 'authorization: Basic it'\\''s' \\\n  --data-raw 'x=$(id)'"
         );
     }
 

@@ -23,6 +23,7 @@ pub(super) enum Kind {
     Introspection,
     Refresh,
     Logout,
+    ClientCredentials,
 }
 
 impl Kind {
@@ -53,6 +54,7 @@ impl Kind {
             Self::Introspection => "Introspection",
             Self::Refresh => "Refresh",
             Self::Logout => "Sign-out",
+            Self::ClientCredentials => "Client credentials",
         }
     }
 
@@ -88,6 +90,9 @@ impl Kind {
             Self::Refresh => {
                 "The refresh token buys new tokens without the user. It is replaced on every use; when an old one comes back, the server ends the whole grant (RFC 9700)."
             }
+            Self::ClientCredentials => {
+                "A service asks for a token of its own, without any user (RFC 6749 §4.4). Its subject is the service itself."
+            }
             Self::Logout => {
                 "The application sends the browser to the server to end its session there, and gets it back afterwards (OpenID Connect RP-Initiated Logout)."
             }
@@ -119,8 +124,8 @@ impl Steps {
                 (StepOutcome::Failed, parts)
             }
         };
-        let (request, response) = exchange.map_or((None, None), |exchange| {
-            (Some(exchange.request), exchange.response)
+        let (request, response, curl) = exchange.map_or((None, None, None), |exchange| {
+            (Some(exchange.request), exchange.response, exchange.curl)
         });
         if self.0.len() == MAX_STEPS {
             self.0.remove(0);
@@ -128,6 +133,7 @@ impl Steps {
         let step = Step {
             request,
             response,
+            curl,
             decoded,
             outcome,
             ..pending(kind)
@@ -191,6 +197,7 @@ fn pending(kind: Kind) -> Step {
         explanation: kind.explanation().to_owned(),
         request: None,
         response: None,
+        curl: None,
         decoded: Vec::new(),
         outcome: StepOutcome::Pending,
     }

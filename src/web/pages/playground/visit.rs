@@ -11,7 +11,7 @@ use openidconnect::{
 };
 use url::Url;
 
-use super::{party::Provider, steps::Steps};
+use super::{choices::Choices, party::Provider, steps::Steps};
 use crate::domain::secret::SecretDigest;
 
 /// Browsers remembered at once; the one that was away the longest gives way.
@@ -20,6 +20,8 @@ const MAX_VISITS: usize = 64;
 /// One browser's walk through the playground.
 #[derive(Default)]
 pub(super) struct Visit {
+    /// What was chosen.
+    pub(super) choices: Choices,
     /// What happened.
     pub(super) steps: Steps,
     /// The server as discovered when the walk began.
