@@ -133,6 +133,14 @@ pub fn init(config: &LogConfig) -> Result<Log, TelemetryError> {
     })
 }
 
+/// The same lines to another writer, for tests of what the log says.
+pub fn subscriber<W>(format: LogFormat, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    Registry::default().with(layer(format, writer))
+}
+
 type BoxedLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
 
 fn layer<W>(format: LogFormat, writer: W) -> BoxedLayer

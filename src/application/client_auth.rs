@@ -37,7 +37,7 @@ pub async fn authenticate(
     let known = client.as_ref().map(|client| client.id.clone());
     match prove(ports, client, credentials).await {
         Err(Failure::Refused(error)) => {
-            let detail = serde_json::json!({ "cause": error.cause, "client_id": shortened(credentials.client.as_str()) });
+            let detail = serde_json::json!({ "cause": error.check(), "client_id": shortened(credentials.client.as_str()) });
             let about = About {
                 client: known,
                 detail: Some(detail),
@@ -100,9 +100,9 @@ async fn prove(
             verify_assertion(ports, &client, assertion, (jwks, *algorithm)).await?;
         }
         _ => {
-            return Err(
-                rejected("not the authentication method that the client registered").into(),
-            );
+            let error = rejected("not the authentication method that the client registered");
+            let registered = [client.authentication.method()];
+            return Err(error.given(credentials.proof.method(), registered).into());
         }
     }
     Ok(client)

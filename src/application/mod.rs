@@ -6,6 +6,7 @@ pub mod commands;
 pub mod courier;
 pub mod directory;
 mod error;
+pub mod explanation;
 pub mod interactions;
 pub mod issue;
 pub mod limits;

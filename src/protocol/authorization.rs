@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     capability::{Capability, Features},
-    error::{ErrorCode, OAuthError},
+    error::{Cause, ErrorCode, OAuthError},
     params::Params,
     pkce::Challenge,
     resource,
@@ -23,6 +23,7 @@ use super::{
 use crate::domain::{
     client::{Client, GrantType, ResponseMode, ResponseType},
     id::ClientId,
+    redirect_uri::RedirectUri,
     scope::Scope,
 };
 
@@ -33,20 +34,35 @@ pub struct RawAuthorization {
 }
 
 /// Why a request is answered by a page: there is no address that may receive a redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswerable {
     /// `client_id` is missing or ambiguous.
     #[error("client_id is missing or included more than once")]
     NoClient,
     /// No active client has this `client_id`.
     #[error("the client is unknown")]
-    UnknownClient,
+    UnknownClient(Box<Cause>),
     /// `redirect_uri` is missing or ambiguous.
     #[error("redirect_uri is missing or included more than once")]
     NoRedirectUri,
     /// `redirect_uri` is not registered for the client.
     #[error("redirect_uri is not registered")]
-    ForeignRedirectUri,
+    ForeignRedirectUri(Box<Cause>),
+}
+
+impl Unanswerable {
+    /// What was received and what is registered.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::UnknownClient(cause) | Self::ForeignRedirectUri(cause) => Some(cause),
+            Self::NoClient | Self::NoRedirectUri => None,
+        }
+    }
+
+    /// No active client has this identifier.
+    pub fn unknown(client: &ClientId) -> Self {
+        Self::UnknownClient(Cause::unexpected(client).into())
+    }
 }
 
 impl RawAuthorization {
@@ -67,14 +83,16 @@ impl RawAuthorization {
     /// OIDC Core §3.1.2.1, and RFC 9700 §4.1.3 advises it for the rest.
     pub fn bind(self, client: &Client) -> Result<Bound, Unanswerable> {
         if !client.is_active() {
-            return Err(Unanswerable::UnknownClient);
+            return Err(Unanswerable::unknown(&client.id));
         }
         let uri = self
             .params
             .get("redirect_uri")
             .ok_or(Unanswerable::NoRedirectUri)?;
         if client.redirect_uri(uri).is_none() {
-            return Err(Unanswerable::ForeignRedirectUri);
+            let registered = client.redirect_uris.iter().map(RedirectUri::as_str);
+            let cause = Cause::mismatch(uri, registered);
+            return Err(Unanswerable::ForeignRedirectUri(cause.into()));
         }
         let mode = self
             .params
@@ -168,6 +186,7 @@ impl Bound {
                 ErrorCode::UnsupportedResponseType,
                 "the response_type is not supported",
             )
+            .given(text, &client.response_types)
         };
         let response_type: ResponseType = text.parse().map_err(|_| unsupported())?;
         if !features.allows(Capability::ResponseType(response_type)) {
@@ -179,7 +198,8 @@ impl Bound {
             return Err(OAuthError::new(
                 ErrorCode::UnauthorizedClient,
                 "the client is not registered for this response_type",
-            ));
+            )
+            .given(text, &client.response_types));
         }
         Ok(())
     }
@@ -195,9 +215,10 @@ impl Bound {
         if allowed {
             Ok(())
         } else {
-            Err(invalid_request(
-                "the response_mode is not supported or not allowed",
-            ))
+            Err(
+                invalid_request("the response_mode is not supported or not allowed")
+                    .given(text, &client.response_modes),
+            )
         }
     }
 
@@ -211,14 +232,14 @@ impl Bound {
             .ok_or_else(|| invalid("scope is missing"))?;
         let asked: Scope = text
             .parse()
-            .map_err(|_| invalid("the scope is malformed or too long"))?;
+            .map_err(|_| invalid("the scope is malformed or too long").given_only(text))?;
         let mut scope = asked.intersection(&client.scope);
         if !client.allows(Capability::Grant(GrantType::RefreshToken)) {
             scope = scope.without("offline_access");
         }
         if scope.is_empty() {
             return Err(invalid("no requested scope is allowed for this client")
-                .because(format!("asked: {asked}")));
+                .given(asked, client.scope.iter()));
         }
         Ok(scope)
     }
@@ -240,12 +261,13 @@ impl Bound {
             .split(' ')
             .filter(|value| !value.is_empty())
             .map(|value| {
-                Prompt::parse(value)
-                    .ok_or_else(|| invalid_request("the prompt value is not supported"))
+                Prompt::parse(value).ok_or_else(|| {
+                    invalid_request("the prompt value is not supported").given(text, Prompt::NAMES)
+                })
             })
             .collect::<Result<_, _>>()?;
         if prompts.contains(&Prompt::None) && prompts.len() > 1 {
-            return Err(invalid_request("prompt=none cannot be combined"));
+            return Err(invalid_request("prompt=none cannot be combined").given_only(text));
         }
         Ok(prompts)
     }
@@ -257,9 +279,9 @@ impl Bound {
         };
         match self.params.get("max_age") {
             None => Ok(None),
-            Some(text) => parse(text)
-                .map(Some)
-                .ok_or_else(|| invalid_request("max_age must be a number of seconds")),
+            Some(text) => parse(text).map(Some).ok_or_else(|| {
+                invalid_request("max_age must be a number of seconds").given_only(text)
+            }),
         }
     }
 

@@ -45,6 +45,17 @@ impl fmt::Debug for Credentials {
     }
 }
 
+impl Proof {
+    /// The method that it belongs to, as far as that shows.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::None => ClientAuthMethod::None.as_str(),
+            Self::Secret(method, _) => method.as_str(),
+            Self::Assertion(_) => "an assertion",
+        }
+    }
+}
+
 impl Credentials {
     /// Reads the `Authorization` header and the body parameters.
     pub fn parse(authorization: Option<&[u8]>, params: &Params) -> Result<Self, OAuthError> {

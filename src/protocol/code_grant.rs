@@ -115,9 +115,8 @@ pub fn redeem(
         return Redemption::Rejected(invalid_grant("the code is expired"));
     }
     if record.redirect_uri != exchange.redirect_uri {
-        return Redemption::Rejected(invalid_grant(
-            "redirect_uri differs from the authorization request",
-        ));
+        let error = invalid_grant("redirect_uri differs from the authorization request");
+        return Redemption::Rejected(error.given(exchange.redirect_uri, [&record.redirect_uri]));
     }
     if let Err(error) = check_pkce(&record, client, exchange.verifier) {
         return Redemption::Rejected(error);

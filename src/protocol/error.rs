@@ -3,7 +3,7 @@
 //! Descriptions are our own fixed texts: plain ASCII without quotes and backslashes, never a part of
 //! the request. What was received and what was expected goes to the log, under the trace id.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:literal);+ $(;)?) => {
@@ -79,7 +79,57 @@ pub struct OAuthError {
     /// `error_description`
     pub description: &'static str,
     /// What exactly happened, for the log only.
-    pub cause: Option<Cow<'static, str>>,
+    pub cause: Option<Box<Cause>>,
+}
+
+/// What exactly happened: which check failed, what it was given and what it expected. Only the log
+/// says so, and never with a secret, a code, a token or an assertion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The check, where the description does not name it.
+    pub check: Option<&'static str>,
+    /// The value that the request had, shortened.
+    pub received: Option<String>,
+    /// The values that are registered, shortened.
+    pub registered: Option<String>,
+}
+
+impl Cause {
+    /// A value against those that are registered.
+    pub fn mismatch<T: fmt::Display>(
+        received: impl fmt::Display,
+        registered: impl IntoIterator<Item = T>,
+    ) -> Self {
+        Self {
+            check: None,
+            received: Some(shortened(received)),
+            registered: Some(joined(registered)),
+        }
+    }
+
+    /// A value that nothing is registered for.
+    pub fn unexpected(received: impl fmt::Display) -> Self {
+        Self {
+            received: Some(shortened(received)),
+            ..Self::default()
+        }
+    }
+}
+
+/// Characters of a value in the log at most.
+const MAX_LOGGED: usize = 256;
+
+fn shortened(value: impl fmt::Display) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_LOGGED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn joined<T: fmt::Display>(values: impl IntoIterator<Item = T>) -> String {
+    let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    shortened(values.join(" "))
 }
 
 impl OAuthError {
@@ -92,11 +142,38 @@ impl OAuthError {
         }
     }
 
-    /// Adds what only the operator may read.
+    /// Adds which check failed; only the operator may read it.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<Cow<'static, str>>) -> Self {
-        self.cause = Some(cause.into());
+    pub fn because(mut self, check: &'static str) -> Self {
+        self.cause.get_or_insert_default().check = Some(check);
         self
+    }
+
+    /// Adds the value that was received and those that are registered; only the operator may read
+    /// them.
+    #[must_use]
+    pub fn given<T: fmt::Display>(
+        mut self,
+        received: impl fmt::Display,
+        registered: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let cause = self.cause.get_or_insert_default();
+        cause.received = Some(shortened(received));
+        cause.registered = Some(joined(registered));
+        self
+    }
+
+    /// Adds the value that was received, where nothing is registered for it.
+    #[must_use]
+    pub fn given_only(mut self, received: impl fmt::Display) -> Self {
+        self.cause.get_or_insert_default().received = Some(shortened(received));
+        self
+    }
+
+    /// Which check failed.
+    pub fn check(&self) -> &'static str {
+        let cause = self.cause.as_ref().and_then(|cause| cause.check);
+        cause.unwrap_or(self.description)
     }
 }
 
@@ -120,5 +197,20 @@ impl From<super::params::Fault> for OAuthError {
                 Fault::TooMany => "there are too many parameters",
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_value_is_cut_at_a_character() {
+        let error = OAuthError::new(ErrorCode::InvalidScope, "no");
+        let cause = error.given("ä".repeat(10_000), ["x", "y"]).cause;
+        let cause = cause.unwrap_or_default();
+        let received = cause.received.unwrap_or_default();
+        assert_eq!(received.chars().count(), MAX_LOGGED + 1);
+        assert_eq!(cause.registered.as_deref(), Some("x y"));
     }
 }

@@ -50,13 +50,15 @@ pub fn may_use(client: &Client, way: Capability, features: &Features) -> Result<
         return Err(OAuthError::new(
             ErrorCode::UnsupportedGrantType,
             "the grant_type is not supported",
-        ));
+        )
+        .given_only(grant_type));
     }
     if !client.allows(way) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             "the client may not use this grant_type",
-        ));
+        )
+        .given(grant_type, &client.grant_types));
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub fn requested(params: &Params, allowed: &BTreeSet<String>) -> Result<Vec<Stri
                 ErrorCode::InvalidTarget,
                 "the resource is unknown or not allowed",
             )
-            .because(format!("resource {resource:?}")));
+            .given(resource, allowed));
         }
         if !resources.iter().any(|known| known == resource) {
             resources.push(resource.to_owned());
@@ -38,10 +38,10 @@ pub fn requested(params: &Params, allowed: &BTreeSet<String>) -> Result<Vec<Stri
 /// where none is asked for (§2.2).
 pub fn narrowed(asked: &[String], granted: &[String]) -> Result<Vec<String>, OAuthError> {
     if asked.iter().any(|resource| !granted.contains(resource)) {
-        return Err(OAuthError::new(
-            ErrorCode::InvalidTarget,
-            "the resource was not granted",
-        ));
+        return Err(
+            OAuthError::new(ErrorCode::InvalidTarget, "the resource was not granted")
+                .given(asked.join(" "), granted),
+        );
     }
     Ok(if asked.is_empty() {
         granted.to_vec()

@@ -73,7 +73,8 @@ impl TokenRequest {
             Err(_) => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
                 "the grant_type is not supported",
-            )),
+            )
+            .given(grant_type, GrantType::ALL)),
         }
     }
 

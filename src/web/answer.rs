@@ -15,7 +15,8 @@ use super::{
     respond,
 };
 use crate::{
-    application::{Failure, Ports, ports::Document},
+    application::{Failure, Ports, explanation, ports::Document},
+    domain::id::ClientId,
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -78,11 +79,10 @@ pub fn error(error: &OAuthError) -> Response {
     response
 }
 
-/// A failed use case in JSON; the log has the cause.
-pub fn failure(failure: &Failure) -> Response {
-    let oauth = failure.as_oauth();
-    log(failure, &oauth);
-    let mut response = error(&oauth);
+/// A failed use case in JSON; the log has the cause, and the client that the request named.
+pub fn failure(failure: &Failure, client: Option<&ClientId>) -> Response {
+    explanation::of(client, failure);
+    let mut response = error(&failure.as_oauth());
     if let Failure::Limited(limited) = failure {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         limits::put_off(&mut response, *limited);
@@ -93,7 +93,7 @@ pub fn failure(failure: &Failure) -> Response {
 /// A failed use case at an endpoint that takes access tokens (RFC 6750 §3).
 pub fn bearer_failure(failure: &Failure) -> Response {
     let oauth = failure.as_oauth();
-    log(failure, &oauth);
+    explanation::of(None, failure);
     let mut response = error(&oauth);
     if let Ok(challenge) = HeaderValue::try_from(bearer::challenge(Some(&oauth))) {
         response
@@ -114,21 +114,9 @@ pub fn bearer_required() -> Response {
     response
 }
 
-/// Writes the cause of a failure into the log; the answer does not have it.
-pub(super) fn log(failure: &Failure, oauth: &OAuthError) {
-    match failure {
-        Failure::Refused(_) | Failure::Limited(_) => {
-            tracing::info!(error = %oauth, cause = oauth.cause.as_deref(), "request refused");
-        }
-        Failure::Unavailable(..) | Failure::Broken(..) => {
-            tracing::error!(error = failure as &dyn std::error::Error, "request failed");
-        }
-    }
-}
-
 /// A failed use case as a page.
 pub fn failure_page(failure: &Failure, trace: &str) -> Response {
-    log(failure, &failure.as_oauth());
+    explanation::of(None, failure);
     match failure {
         Failure::Refused(_) => respond::error(ErrorCause::MalformedRequest, trace),
         Failure::Limited(limited) => {

@@ -68,7 +68,7 @@ pub fn tell(response: &mut Response, standing: Option<Standing>) {
 
 /// 429 in JSON, for programs.
 pub fn refuse(limited: Limited) -> Response {
-    answer::failure(&Failure::from(limited))
+    answer::failure(&Failure::from(limited), None)
 }
 
 /// 429 as a page, for people.

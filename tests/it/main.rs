@@ -16,6 +16,7 @@ mod code_flow;
 mod code_replays;
 mod discovery;
 mod end_races;
+mod explained;
 mod first_party_login;
 mod floods;
 mod flow_attacks;

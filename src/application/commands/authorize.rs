@@ -15,6 +15,7 @@ use crate::{
     application::{
         Failure, Ports,
         directory::Sight,
+        explanation,
         interactions::{advance, finish},
         ports::state::{Kind, StateKey},
         state,
@@ -25,7 +26,7 @@ use crate::{
         consent::Consent,
         event::EventKind,
         grant::{Grant, ResourceOwner},
-        id::UserId,
+        id::{ClientId, UserId},
     },
     protocol::{
         authentication::{Login, Question, Situation, Step, consented_scope, next_step},
@@ -67,15 +68,15 @@ pub async fn begin(
     let raw = RawAuthorization::parse(params);
     let id = match raw.client_id() {
         Ok(id) => id,
-        Err(error) => return Ok(Outcome::Unanswerable(error)),
+        Err(error) => return Ok(unanswerable(None, error)),
     };
     let (_, sight) = ports.directory.look(&[]).await?;
     let Some(client) = sight.client(&id).await? else {
-        return Ok(Outcome::Unanswerable(Unanswerable::UnknownClient));
+        return Ok(unanswerable(Some(&id), Unanswerable::unknown(&id)));
     };
     let bound = match raw.bind(&client) {
         Ok(bound) => bound,
-        Err(error) => return Ok(Outcome::Unanswerable(error)),
+        Err(error) => return Ok(unanswerable(Some(&id), error)),
     };
     let target = bound.target.clone();
     let outcome = match bound.accept(&client, &ports.settings.features) {
@@ -83,7 +84,7 @@ pub async fn begin(
         Err(error) => Err(error.into()),
     };
     // From here on the client learns about every failure (RFC 6749 §4.1.2.1).
-    Ok(outcome.unwrap_or_else(|failure| refuse(ports, &target, &failure)))
+    Ok(outcome.unwrap_or_else(|failure| refuse(ports, (&id, &target), &failure)))
 }
 
 /// Goes on with an interaction after a page did its work.
@@ -108,7 +109,8 @@ pub async fn resume(
         Step::Issue => respond(ports, &interaction, login).await,
     };
     finish(ports, id, &interaction).await?;
-    Ok(outcome.unwrap_or_else(|failure| refuse(ports, &interaction.target, &failure)))
+    let to = (&waiting.client.id, &interaction.target);
+    Ok(outcome.unwrap_or_else(|failure| refuse(ports, to, &failure)))
 }
 
 /// Looks at an interaction and what it waits for, and changes nothing.
@@ -302,18 +304,18 @@ async fn respond(
     ))
 }
 
-fn refuse(ports: &Ports, target: &RedirectTarget, failure: &Failure) -> Outcome {
-    let error = failure.as_oauth();
-    match failure {
-        Failure::Refused(_) | Failure::Limited(_) => {
-            tracing::info!(%error, cause = ?error.cause, "authorization refused");
-        }
-        Failure::Unavailable(..) | Failure::Broken(..) => tracing::error!(
-            error = failure as &dyn std::error::Error,
-            "authorization failed"
-        ),
-    }
-    Outcome::Respond(target.failure(&error, &ports.settings.issuer))
+fn unanswerable(client: Option<&ClientId>, reason: Unanswerable) -> Outcome {
+    explanation::of_unanswerable(client, &reason);
+    Outcome::Unanswerable(reason)
+}
+
+fn refuse(
+    ports: &Ports,
+    (client, target): (&ClientId, &RedirectTarget),
+    failure: &Failure,
+) -> Outcome {
+    explanation::of(Some(client), failure);
+    Outcome::Respond(target.failure(&failure.as_oauth(), &ports.settings.issuer))
 }
 
 async fn remember_consent(

@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    application::{Failure, limits::Limited},
+    application::{Failure, explanation, limits::Limited},
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -248,7 +248,7 @@ impl From<OAuthError> for Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let oauth = failure.as_oauth();
-        answer::log(&failure, &oauth);
+        explanation::of(None, &failure);
         match failure {
             Failure::Limited(Limited(standing)) => {
                 Self::new(Kind::TooManyRequests).retry_after(standing.resets_in.as_secs())

@@ -113,10 +113,7 @@ async fn show(web: &Web, parts: &Parts, outcome: Outcome) -> Response {
     match outcome {
         Outcome::Respond(delivery) => answer::deliver(&web.ports, &delivery, context::trace(parts)),
         Outcome::Ask(question, ticket) => page(web, &parts.headers, question, &ticket),
-        Outcome::Unanswerable(reason) => {
-            tracing::info!(%reason, "authorization request cannot be answered");
-            way::lost(web, parts, cause(reason)).await
-        }
+        Outcome::Unanswerable(reason) => way::lost(web, parts, cause(&reason)).await,
     }
 }
 
@@ -134,11 +131,11 @@ fn page(web: &Web, headers: &HeaderMap, question: Question, ticket: &Ticket) -> 
     response
 }
 
-fn cause(reason: Unanswerable) -> ErrorCause {
+fn cause(reason: &Unanswerable) -> ErrorCause {
     match reason {
         Unanswerable::NoClient => ErrorCause::MissingParameter,
-        Unanswerable::UnknownClient => ErrorCause::UnknownClient,
-        Unanswerable::NoRedirectUri | Unanswerable::ForeignRedirectUri => {
+        Unanswerable::UnknownClient(_) => ErrorCause::UnknownClient,
+        Unanswerable::NoRedirectUri | Unanswerable::ForeignRedirectUri(_) => {
             ErrorCause::InvalidRedirectUri
         }
     }

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use super::{credentials, form};
+use super::{claimed_client, credentials, form};
 use crate::{
     application::{Failure, limits::Endpoint, queries::introspect::introspect},
     protocol::introspection::Introspection,
@@ -24,7 +24,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
     };
     let mut response = match respond(&web, &parts, &body).await {
         Ok(introspection) => answer::json(StatusCode::OK, &introspection),
-        Err(failure) => answer::failure(&failure),
+        Err(failure) => answer::failure(&failure, claimed_client(&parts, &body).as_ref()),
     };
     limits::tell(&mut response, standing);
     response

@@ -14,10 +14,13 @@ use axum::{
 };
 
 use super::context;
-use crate::protocol::{
-    client_auth::Credentials,
-    error::{ErrorCode, OAuthError},
-    params::Params,
+use crate::{
+    domain::id::ClientId,
+    protocol::{
+        client_auth::Credentials,
+        error::{ErrorCode, OAuthError},
+        params::Params,
+    },
 };
 
 /// The form of an endpoint that takes nothing else. Its parameters may have faults.
@@ -57,4 +60,13 @@ fn credentials(parts: &Parts, params: &Params) -> Result<Credentials, OAuthError
         )
     })?;
     Credentials::parse(header, params)
+}
+
+/// The client that a request says it comes from, for the log.
+fn claimed_client(parts: &Parts, body: &Bytes) -> Option<ClientId> {
+    let params = form_parameters(parts, body).ok()?;
+    match credentials(parts, &params) {
+        Ok(credentials) => Some(credentials.client),
+        Err(_) => params.get("client_id").map(ClientId::new),
+    }
 }

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use super::{credentials, form};
+use super::{claimed_client, credentials, form};
 use crate::{
     application::{Failure, commands::revoke_token::revoke_token, limits::Endpoint},
     web::{Web, answer, context, limits},
@@ -29,7 +29,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(failure) => answer::failure(&failure),
+        Err(failure) => answer::failure(&failure, claimed_client(&parts, &body).as_ref()),
     };
     limits::tell(&mut response, standing);
     response

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use super::{credentials, form_parameters};
+use super::{claimed_client, credentials, form_parameters};
 use crate::{
     application::{Failure, commands::exchange_token::exchange_token, limits::Endpoint},
     protocol::{error::OAuthError, token::TokenResponse},
@@ -24,7 +24,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
     };
     let mut response = match respond(&web, &parts, &body).await {
         Ok(response) => answer::json(StatusCode::OK, &response),
-        Err(failure) => answer::failure(&failure),
+        Err(failure) => answer::failure(&failure, claimed_client(&parts, &body).as_ref()),
     };
     limits::tell(&mut response, standing);
     response
