@@ -1,7 +1,7 @@
 //! What the server offers and what a client registered for: one question asked of both, so that
 //! discovery, registration and the endpoints cannot disagree.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use crate::domain::{
     client::{Client, ClientAuthMethod, GrantType, ResponseMode, ResponseType},
@@ -23,6 +23,18 @@ pub enum Capability {
     /// Taking names and passwords itself, by the JSON login. Not a `grant_type`: discovery does not
     /// list it, and the token endpoint knows nothing of it.
     FirstPartyLogin,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grant(grant) => grant.as_str(),
+            Self::ResponseType(response_type) => response_type.as_str(),
+            Self::ResponseMode(mode) => mode.as_str(),
+            Self::ClientAuth(method) => method.as_str(),
+            Self::FirstPartyLogin => "first_party_login",
+        })
+    }
 }
 
 /// What this server offers. Discovery lists exactly this.

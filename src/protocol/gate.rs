@@ -51,14 +51,14 @@ pub fn may_use(client: &Client, way: Capability, features: &Features) -> Result<
             ErrorCode::UnsupportedGrantType,
             "the grant_type is not supported",
         )
-        .given_only(grant_type));
+        .given_only(way));
     }
     if !client.allows(way) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             "the client may not use this grant_type",
         )
-        .given(grant_type, &client.grant_types));
+        .given(way, &client.grant_types));
     }
     Ok(())
 }
