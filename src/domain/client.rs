@@ -30,7 +30,7 @@ pub struct Client {
     pub grant_types: BTreeSet<GrantType>,
     /// `response_types`
     pub response_types: BTreeSet<ResponseType>,
-    /// The response modes it may ask for.
+    /// The response modes it may be answered in.
     pub response_modes: BTreeSet<ResponseMode>,
     /// Every scope value it may ask for.
     pub scope: Scope,
@@ -76,6 +76,14 @@ impl Client {
     /// Whether an authorization request without a challenge is refused (RFC 9700 §2.1.1).
     pub fn requires_pkce(&self) -> bool {
         self.is_public() || self.pkce == PkcePolicy::Required
+    }
+
+    /// How it is answered where a request names no mode that it may use, or names one where nobody
+    /// can read it, as in a request object that is refused: by the default of `code` (OAuth 2.0
+    /// Multiple Response Types §2.1) if that is registered, else by the first that is.
+    pub fn default_response_mode(&self) -> ResponseMode {
+        let first = self.response_modes.first();
+        first.copied().unwrap_or(ResponseMode::Query)
     }
 
     /// The registered redirection URI that `requested` matches.
@@ -249,7 +257,7 @@ registered_names! {
 }
 
 registered_names! {
-    /// `response_mode` values.
+    /// `response_mode` values, the default of `code` first.
     ResponseMode {
         /// OAuth 2.0 Multiple Response Types §2.1
         Query = "query",

@@ -100,7 +100,7 @@ impl RawAuthorization {
             .and_then(|mode| mode.parse().ok());
         let mode = mode
             .filter(|mode| client.allows(Capability::ResponseMode(*mode)))
-            .unwrap_or(ResponseMode::Query);
+            .unwrap_or_else(|| client.default_response_mode());
         let state = self.params.get("state").map(str::to_owned);
         let target = RedirectTarget::new(uri.to_owned(), mode, state);
         Ok(Bound {

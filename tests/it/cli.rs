@@ -225,6 +225,11 @@ fn every_kind_of_application_gets_a_safe_preset() {
         create("--web --redirect-uri https://x.example/cb --pkce-optional --id-token-alg ES256");
     assert_eq!(web["client"]["pkce"], "optional");
     assert_eq!(web["client"]["tokens"]["id_token_algorithm"], "ES256");
+    let every_mode = serde_json::json!(["query", "fragment", "form_post"]);
+    assert_eq!(web["client"]["response_modes"], every_mode);
+    let posted = create("--web --redirect-uri https://x.example/cb --response-mode form_post");
+    let form_post = serde_json::json!(["form_post"]);
+    assert_eq!(posted["client"]["response_modes"], form_post);
 }
 
 #[test]
@@ -243,6 +248,8 @@ fn an_unsafe_client_is_not_registered() {
         "--web --redirect-uri https://x.example/cb --auth-method private_key_jwt",
         "--web --redirect-uri https://x.example/cb --client-id a:b",
         "--web --redirect-uri https://x.example/cb --resource not-a-uri",
+        "--web --redirect-uri https://x.example/cb --response-mode jwt",
+        "--service --scope a:b --response-mode query",
         "--spa --web --redirect-uri https://x.example/cb",
         "--redirect-uri https://x.example/cb",
     ] {

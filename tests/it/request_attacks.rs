@@ -7,11 +7,15 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::domain::{client::PkcePolicy, redirect_uri::RedirectUri};
+use countersign::domain::{
+    client::{PkcePolicy, ResponseMode},
+    redirect_uri::RedirectUri,
+};
 use serde_json::{Value, json};
 
 use super::support::app::{
-    Browser, CALLBACK, CHALLENGE, ISSUER, TestApp, authorize_uri, claims, encode, on_both, raw,
+    Answer, Browser, CALLBACK, CHALLENGE, ISSUER, TestApp, authorize_uri, claims, encode, on_both,
+    raw,
 };
 
 /// Asserts that a request with these parameters ends on a page, and writes nothing.
@@ -112,7 +116,7 @@ on_both! {
 
     async fn c011_a_response_mode_that_is_not_the_clients_is_refused(app: TestApp) {
         app.change_client("web", |client| {
-            client.response_modes.remove(&countersign::domain::client::ResponseMode::FormPost);
+            client.response_modes.remove(&ResponseMode::FormPost);
         }).await;
         for mode in ["form_post", "web_message", "jwt", "Query"] {
             assert_redirected(&app, &[("response_mode", mode)], "invalid_request").await;
@@ -217,6 +221,44 @@ on_both! {
         assert_redirected(&app, &[("registration", &registration)], "registration_not_supported").await;
         let asked = listener.accept().map(drop).unwrap_err();
         assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock, "somebody fetched");
+    }
+
+    async fn an_error_whose_mode_cannot_be_read_goes_the_way_the_client_is_registered_for(app: TestApp) {
+        let request = ("request", "eyJhbGciOiJub25lIn0.eyJyZXNwb25zZV9tb2RlIjoiZm9ybV9wb3N0In0.");
+        let posted = |answer: &Answer, code: &str| {
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            assert!(answer.body.contains(&format!("value=\"{code}\"")), "{answer:?}");
+        };
+        // Legible outside the request object: that mode.
+        let answer = app.get(&authorize_uri("web", &[("response_mode", "form_post"), request])).await;
+        posted(&answer, "request_not_supported");
+        // Nowhere legible, and the client may use the default of the response type.
+        assert_redirected(&app, &[request], "request_not_supported").await;
+        app.change_client("web", |client| client.response_modes = [ResponseMode::FormPost].into()).await;
+        for (extra, code) in [
+            (request, "request_not_supported"),
+            (("response_mode", "query"), "invalid_request"),
+            (("response_mode", "no_such_mode"), "invalid_request"),
+            (("response_mode", "form_post&response_mode=query"), "invalid_request"),
+        ] {
+            let (name, value) = extra;
+            let uri = format!("{}&{name}={value}", authorize_uri("web", &[]));
+            posted(&app.get(&uri).await, code);
+        }
+    }
+
+    async fn a_request_without_a_mode_is_answered_in_the_one_the_client_is_registered_for(app: TestApp) {
+        for (mode, in_page) in [(ResponseMode::FormPost, true), (ResponseMode::Fragment, false)] {
+            app.change_client("web", |client| client.response_modes = [mode].into()).await;
+            let mut browser = Browser::new(&app);
+            let answer = browser.authorize("web", &[]).await;
+            let answer = browser.finish(answer).await;
+            if in_page {
+                assert!(answer.body.contains("name=\"code\""), "{answer:?}");
+            } else {
+                assert!(answer.location().contains("#code="), "{answer:?}");
+            }
+        }
     }
 
     async fn c033_a_silent_request_that_needs_a_page_is_refused(app: TestApp) {

@@ -60,6 +60,8 @@ pub struct RegisterClient {
     pub resources: Vec<String>,
     /// Browser origins that may call the token endpoint.
     pub origins: Vec<String>,
+    /// The response modes that it may be answered in; every one where empty.
+    pub response_modes: BTreeSet<ResponseMode>,
     /// Whether authorization requests need PKCE.
     pub pkce: PkcePolicy,
     /// When users are asked.
@@ -89,6 +91,7 @@ impl RegisterClient {
             scope: None,
             resources: Vec::new(),
             origins: Vec::new(),
+            response_modes: BTreeSet::new(),
             pkce: PkcePolicy::Required,
             consent: ConsentPolicy::Remember,
             access_token_format: AccessTokenFormat::Jwt,
@@ -164,11 +167,7 @@ fn check(
         } else {
             [ResponseType::Code].into()
         },
-        response_modes: if is_service {
-            BTreeSet::new()
-        } else {
-            ResponseMode::ALL.iter().copied().collect()
-        },
+        response_modes: response_modes(command.kind, command.response_modes)?,
         scope: command
             .scope
             .map_or_else(|| default_scope(command.kind), Ok)?,
@@ -186,6 +185,23 @@ fn check(
         updated_at: now,
     };
     Ok((client, secret))
+}
+
+fn response_modes(
+    kind: ClientKind,
+    wanted: BTreeSet<ResponseMode>,
+) -> Result<BTreeSet<ResponseMode>, RegistrarError> {
+    match kind {
+        ClientKind::Service if wanted.is_empty() => Ok(wanted),
+        ClientKind::Service => Err(RegistrarError::invalid(
+            "response_mode",
+            "a service gets no authorization response",
+        )),
+        ClientKind::Spa | ClientKind::Web | ClientKind::Native if wanted.is_empty() => {
+            Ok(ResponseMode::ALL.iter().copied().collect())
+        }
+        ClientKind::Spa | ClientKind::Web | ClientKind::Native => Ok(wanted),
+    }
 }
 
 fn client_id(registrar: &Registrar, wanted: Option<&str>) -> Result<ClientId, RegistrarError> {

@@ -13,7 +13,10 @@ use crate::{
     },
     cli::{CliError, registrar::secret_from_stdin},
     domain::{
-        client::{AccessTokenFormat, ClientAuthMethod, ClientKind, ConsentPolicy, PkcePolicy},
+        client::{
+            AccessTokenFormat, ClientAuthMethod, ClientKind, ConsentPolicy, PkcePolicy,
+            ResponseMode,
+        },
         key::SigningAlgorithm,
         scope::Scope,
     },
@@ -60,6 +63,10 @@ pub(in crate::cli) struct CreateClient {
     /// repeated. Those of a browser script's redirect URIs may anyway
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
+    /// How it may be answered; may be repeated [default: query, fragment and `form_post`]. A request
+    /// that names no mode is answered by the first of them, in that order
+    #[arg(long, value_name = "MODE")]
+    response_mode: Vec<ResponseMode>,
     /// How it authenticates: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or none
     #[arg(long, value_name = "METHOD")]
     auth_method: Option<ClientAuthMethod>,
@@ -158,6 +165,7 @@ impl CreateClient {
             scope: self.scope,
             resources: self.resource,
             origins: self.origin,
+            response_modes: self.response_mode.into_iter().collect(),
             pkce: if self.pkce.pkce_optional && !self.pkce.require_pkce {
                 PkcePolicy::Optional
             } else {
