@@ -6,9 +6,12 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    domain::{id::ClientId, time::Timestamp},
+    domain::{client::AssertionAudience, id::ClientId, time::Timestamp},
     infrastructure::jose::verify_assertion,
-    protocol::{client_assertion, issuer::Issuer},
+    protocol::{
+        client_assertion::{self, Audience},
+        issuer::Issuer,
+    },
 };
 use josekit::{
     jwk::{
@@ -59,13 +62,17 @@ fuzz_target!(|parts: (&str, &str)| {
         claims.get("sub").and_then(Value::as_str)
     );
     let client = ClientId::new("c");
-    if let Ok(once) = client_assertion::check(&claims, &client, &SITE.issuer, NOW) {
+    let audience = Audience {
+        issuer: &SITE.issuer,
+        policy: AssertionAudience::Issuer,
+    };
+    if let Ok(once) = client_assertion::check(&claims, &client, audience, NOW) {
         assert_eq!((&claims["iss"], &claims["sub"]), (&json!("c"), &json!("c")));
         assert_eq!(claims["aud"], ISSUER);
         assert!(!once.id.is_empty() && once.expires_at > NOW);
         assert!(once.expires_at.0 <= NOW.0 + 300);
         // Two minutes later it is good no more, whatever it says.
         let later = Timestamp(NOW.0 + 120);
-        assert!(client_assertion::check(&claims, &client, &SITE.issuer, later).is_err());
+        assert!(client_assertion::check(&claims, &client, audience, later).is_err());
     }
 });

@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     domain::{
-        client::{Client, ClientAuthentication, ClientSecret},
+        client::{AssertionAudience, Client, ClientAuthentication, ClientSecret},
         event::EventKind,
         key::SigningAlgorithm,
         time::Timestamp,
     },
     protocol::{
         capability::Capability,
-        client_assertion,
+        client_assertion::{self, Audience},
         client_auth::{Credentials, Proof, rejected},
     },
 };
@@ -96,8 +96,16 @@ async fn prove(
                 return Err(rejected("the client secret is wrong or expired").into());
             }
         }
-        (ClientAuthentication::PrivateKeyJwt { jwks, algorithm }, Proof::Assertion(assertion)) => {
-            verify_assertion(ports, &client, assertion, (jwks, *algorithm)).await?;
+        (
+            ClientAuthentication::PrivateKeyJwt {
+                jwks,
+                algorithm,
+                audience,
+            },
+            Proof::Assertion(assertion),
+        ) => {
+            let registered = (jwks, *algorithm, *audience);
+            verify_assertion(ports, &client, assertion, registered).await?;
         }
         _ => {
             let error = rejected("not the authentication method that the client registered");
@@ -123,14 +131,20 @@ async fn verify_assertion(
     ports: &Ports,
     client: &Client,
     assertion: &str,
-    (jwks, algorithm): (&serde_json::Value, Option<SigningAlgorithm>),
+    (jwks, algorithm, policy): (
+        &serde_json::Value,
+        Option<SigningAlgorithm>,
+        AssertionAudience,
+    ),
 ) -> Result<(), Failure> {
     let claims = ports
         .signer
         .verify_assertion(assertion, jwks, algorithm)
         .map_err(|_| rejected("the assertion's signature does not verify"))?;
     let now = ports.clock.now();
-    let single_use = client_assertion::check(&claims, &client.id, &ports.settings.issuer, now)?;
+    let issuer = &ports.settings.issuer;
+    let audience = Audience { issuer, policy };
+    let single_use = client_assertion::check(&claims, &client.id, audience, now)?;
     let key = StateKey::new(
         Kind::Assertion,
         &format!("{}\0{}", client.id, single_use.id),

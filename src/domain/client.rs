@@ -150,7 +150,21 @@ pub enum ClientAuthentication {
         jwks: serde_json::Value,
         /// `token_endpoint_auth_signing_alg`; any supported one where absent.
         algorithm: Option<SigningAlgorithm>,
+        /// Whom its assertions may be addressed to.
+        #[serde(default)]
+        audience: AssertionAudience,
     },
+}
+
+/// Whom the assertions of a client may be addressed to (RFC 7523 §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer alone: such an assertion cannot be carried to another server (FAPI 2.0).
+    #[default]
+    Issuer,
+    /// The token endpoint too, which OIDC Core §9 recommends and older software insists on.
+    TokenEndpoint,
 }
 
 impl ClientAuthentication {

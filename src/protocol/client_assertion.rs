@@ -1,8 +1,8 @@
 //! RFC 7523 §3, OIDC Core §9 — the claims of a client's assertion (`private_key_jwt`).
 //!
 //! Required: `iss` and `sub` equal to the client, `aud` equal to the issuer identifier as a single
-//! string (RFC 9700 and rfc7523bis close the confusion that other audiences allow), `exp` at most
-//! five minutes ahead, `jti` used once. `nbf` may be a minute ahead of our clock. Whatever `exp` says, an
+//! string (RFC 9700 and rfc7523bis close the confusion that other audiences allow) or, for a client that
+//! registered so, to the URL of the token endpoint (OIDC Core §9), `exp` at most five minutes ahead, `jti` used once. `nbf` may be a minute ahead of our clock. Whatever `exp` says, an
 //! assertion is taken during one minute only: from ten seconds before its `iat` by our clock to fifty
 //! after; without `iat`, during the last minute before `exp`. So a state store that lost its memory of
 //! used ones accepts none again for longer than that.
@@ -12,8 +12,8 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{client_auth::rejected, error::OAuthError, issuer::Issuer};
-use crate::domain::{id::ClientId, time::Timestamp};
+use super::{client_auth::rejected, error::OAuthError, issuer::Issuer, metadata::paths};
+use crate::domain::{client::AssertionAudience, id::ClientId, time::Timestamp};
 
 /// An assertion may live this long.
 const MAX_LIFETIME: Duration = Duration::from_mins(5);
@@ -37,20 +37,39 @@ pub struct SingleUse {
     pub expires_at: Timestamp,
 }
 
+/// Whom an assertion may be addressed to: this server under one of its names.
+#[derive(Clone, Copy, Debug)]
+pub struct Audience<'a> {
+    /// This server.
+    pub issuer: &'a Issuer,
+    /// What the client registered.
+    pub policy: AssertionAudience,
+}
+
+impl Audience<'_> {
+    fn is(&self, named: &str) -> bool {
+        named == self.issuer.as_str()
+            || match self.policy {
+                AssertionAudience::Issuer => false,
+                AssertionAudience::TokenEndpoint => named == self.issuer.url(paths::TOKEN),
+            }
+    }
+}
+
 /// Checks the claims of an assertion whose signature was verified with the client's keys.
 pub fn check(
     claims: &Map<String, Value>,
     client: &ClientId,
-    issuer: &Issuer,
+    audience: Audience<'_>,
     now: Timestamp,
 ) -> Result<SingleUse, OAuthError> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(client.as_str()) || text("sub") != Some(client.as_str()) {
         return Err(rejected("iss or sub of the assertion is not the client"));
     }
-    if text("aud") != Some(issuer.as_str()) {
+    if !text("aud").is_some_and(|named| audience.is(named)) {
         return Err(rejected(
-            "aud of the assertion is not the issuer identifier as a single string",
+            "aud of the assertion is not, as a single string, what the client may address",
         ));
     }
     let expires_at = date(claims, "exp")?.ok_or_else(|| rejected("the assertion has no exp"))?;
@@ -125,15 +144,22 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_700_000_000);
 
     fn checked(change: impl FnOnce(&mut Value)) -> Result<SingleUse, OAuthError> {
+        checked_for(AssertionAudience::Issuer, change)
+    }
+
+    fn checked_for(
+        policy: AssertionAudience,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<SingleUse, OAuthError> {
         let mut claims = json!({
             "iss": "c", "sub": "c", "aud": "https://id.example", "jti": "1", "exp": NOW.0 + 60, "iat": NOW.0,
         });
         change(&mut claims);
-        let issuer = Issuer::parse("https://id.example").unwrap();
+        let issuer = &Issuer::parse("https://id.example").unwrap();
         check(
             claims.as_object().unwrap(),
             &ClientId::new("c"),
-            &issuer,
+            Audience { issuer, policy },
             NOW,
         )
     }
@@ -156,6 +182,21 @@ mod tests {
             Value::Null,
         ] {
             assert!(checked(|c| c["aud"] = aud.clone()).is_err(), "{aud}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_registered_so_may_address_the_token_endpoint_and_nothing_else() {
+        let with = |aud: Value| checked_for(AssertionAudience::TokenEndpoint, |c| c["aud"] = aud);
+        assert!(with(json!("https://id.example")).is_ok());
+        assert!(with(json!("https://id.example/oauth2/token")).is_ok());
+        for aud in [
+            json!("https://id.example/oauth2/token/"),
+            json!("https://id.example/oauth2/introspect"),
+            json!("https://other.example/oauth2/token"),
+            json!(["https://id.example/oauth2/token"]),
+        ] {
+            assert!(with(aud.clone()).is_err(), "{aud}");
         }
     }
 

@@ -250,6 +250,7 @@ fn an_unsafe_client_is_not_registered() {
         "--web --redirect-uri https://x.example/cb --resource not-a-uri",
         "--web --redirect-uri https://x.example/cb --response-mode jwt",
         "--service --scope a:b --response-mode query",
+        "--service --scope a:b --assertion-audience token-endpoint",
         "--spa --web --redirect-uri https://x.example/cb",
         "--redirect-uri https://x.example/cb",
     ] {

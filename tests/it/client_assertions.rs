@@ -9,7 +9,7 @@ use countersign::{
         Clock as _,
         state::{Kind, StateKey},
     },
-    domain::client::ClientAuthentication,
+    domain::client::{AssertionAudience, ClientAuthentication},
 };
 use curve25519_dalek::constants::EIGHT_TORSION;
 use josekit::{
@@ -40,6 +40,7 @@ impl<'a> KeyHolder<'a> {
             client.authentication = ClientAuthentication::PrivateKeyJwt {
                 jwks: json!({ "keys": [key] }),
                 algorithm: None,
+                audience: AssertionAudience::Issuer,
             };
         })
         .await;
@@ -115,7 +116,7 @@ on_both! {
             // As if it had been registered before such keys were refused.
             app.change_client("web", |client| {
                 let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(point) });
-                client.authentication = ClientAuthentication::PrivateKeyJwt { jwks: json!({ "keys": [key] }), algorithm: None };
+                client.authentication = ClientAuthentication::PrivateKeyJwt { jwks: json!({ "keys": [key] }), algorithm: None, audience: AssertionAudience::Issuer };
             }).await;
             for r in [point, { let mut identity = [0; 32]; identity[0] = 1; identity }] {
                 let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -165,6 +166,22 @@ on_both! {
             json!("https://other.example"),
             Value::Null,
         ] {
+            client.with("aud", aud).await.assert_error(401, "invalid_client");
+        }
+    }
+
+    async fn a_client_that_registered_so_may_address_the_token_endpoint(app: TestApp) {
+        let client = KeyHolder::new(&app).await;
+        app.change_client("web", |client| {
+            if let ClientAuthentication::PrivateKeyJwt { audience, .. } = &mut client.authentication {
+                *audience = AssertionAudience::TokenEndpoint;
+            }
+        }).await;
+        for aud in [ISSUER.to_owned(), format!("{ISSUER}/oauth2/token")] {
+            let answer = client.with("aud", json!(aud)).await;
+            assert_eq!(answer.status, StatusCode::OK, "{aud}: {}", answer.body);
+        }
+        for aud in [json!([format!("{ISSUER}/oauth2/token")]), json!(format!("{ISSUER}/oauth2/introspect")), json!("https://other.example/oauth2/token")] {
             client.with("aud", aud).await.assert_error(401, "invalid_client");
         }
     }

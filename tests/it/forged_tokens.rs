@@ -6,7 +6,10 @@ use std::net::TcpListener;
 
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{application::ports::Clock as _, domain::client::ClientAuthentication};
+use countersign::{
+    application::ports::Clock as _,
+    domain::client::{AssertionAudience, ClientAuthentication},
+};
 use hmac::{Hmac, KeyInit as _, Mac};
 use josekit::{
     jwk::{
@@ -90,6 +93,7 @@ impl<'a> Holder<'a> {
             client.authentication = ClientAuthentication::PrivateKeyJwt {
                 jwks: json!({ "keys": keys }),
                 algorithm: None,
+                audience: AssertionAudience::Issuer,
             };
         })
         .await;

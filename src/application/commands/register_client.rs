@@ -16,9 +16,9 @@ use crate::{
     },
     domain::{
         client::{
-            AccessTokenFormat, Client, ClientAuthMethod, ClientAuthentication, ClientKind,
-            ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType, PkcePolicy,
-            RefreshRotation, ResponseMode, ResponseType, TokenPolicy,
+            AccessTokenFormat, AssertionAudience, Client, ClientAuthMethod, ClientAuthentication,
+            ClientKind, ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType,
+            PkcePolicy, RefreshRotation, ResponseMode, ResponseType, TokenPolicy,
         },
         client_rights::ClientRights,
         event::EventKind,
@@ -50,6 +50,8 @@ pub struct RegisterClient {
     pub secret: Option<SecretString>,
     /// The public keys of `private_key_jwt`.
     pub jwks: Option<Value>,
+    /// Whom the assertions of `private_key_jwt` may be addressed to.
+    pub assertion_audience: AssertionAudience,
     /// `redirect_uris`
     pub redirect_uris: Vec<String>,
     /// `post_logout_redirect_uris`
@@ -86,6 +88,7 @@ impl RegisterClient {
             authentication: None,
             secret: None,
             jwks: None,
+            assertion_audience: AssertionAudience::Issuer,
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             scope: None,
@@ -256,6 +259,13 @@ fn authentication(
             "is only for private_key_jwt",
         ));
     }
+    let audience = command.assertion_audience;
+    if audience != AssertionAudience::Issuer && !is_by_keys {
+        return Err(RegistrarError::invalid(
+            "assertion_audience",
+            "is only for private_key_jwt",
+        ));
+    }
     if command.secret.is_some() && !is_by_secret {
         let problem = format!("is not for {method}");
         return Err(RegistrarError::invalid("secret", problem));
@@ -275,11 +285,12 @@ fn authentication(
             })?;
             (registrar.check_jwks)(&jwks)
                 .map_err(|problem| RegistrarError::invalid("jwks", problem))?;
-            let algorithm = None;
-            Ok((
-                ClientAuthentication::PrivateKeyJwt { jwks, algorithm },
-                None,
-            ))
+            let authentication = ClientAuthentication::PrivateKeyJwt {
+                jwks,
+                algorithm: None,
+                audience,
+            };
+            Ok((authentication, None))
         }
         ClientAuthMethod::ClientSecretBasic => {
             let (stored, secret) = new_secret(registrar, command.secret.as_ref())?;

@@ -14,8 +14,8 @@ use crate::{
     cli::{CliError, registrar::secret_from_stdin},
     domain::{
         client::{
-            AccessTokenFormat, ClientAuthMethod, ClientKind, ConsentPolicy, PkcePolicy,
-            ResponseMode,
+            AccessTokenFormat, AssertionAudience, ClientAuthMethod, ClientKind, ConsentPolicy,
+            PkcePolicy, ResponseMode,
         },
         key::SigningAlgorithm,
         scope::Scope,
@@ -73,6 +73,10 @@ pub(in crate::cli) struct CreateClient {
     /// Its public keys, a JWK Set in a file; implies `private_key_jwt`
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
+    /// Whom its assertions may be addressed to; software that knows no other than the token
+    /// endpoint needs the second
+    #[arg(long, value_enum, default_value_t = Audience::Issuer)]
+    assertion_audience: Audience,
     /// Read the secret from standard input instead of generating one
     #[arg(long)]
     secret_stdin: bool,
@@ -140,6 +144,15 @@ struct Pkce {
     pkce_optional: bool,
 }
 
+/// Whom the assertions of `private_key_jwt` may be addressed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Audience {
+    /// The issuer alone
+    Issuer,
+    /// The token endpoint too
+    TokenEndpoint,
+}
+
 /// When users are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Consent {
@@ -160,6 +173,10 @@ impl CreateClient {
             authentication: self.auth_method,
             secret,
             jwks,
+            assertion_audience: match self.assertion_audience {
+                Audience::Issuer => AssertionAudience::Issuer,
+                Audience::TokenEndpoint => AssertionAudience::TokenEndpoint,
+            },
             redirect_uris: self.redirect_uri,
             post_logout_redirect_uris: self.post_logout_redirect_uri,
             scope: self.scope,
