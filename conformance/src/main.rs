@@ -1,68 +1,88 @@
-//! Runs a plan of the official OpenID conformance suite, which the caller has started, and compares
-//! the results with those that are expected. See README.md beside this crate.
+//! Runs plans of the official OpenID conformance suite, which the caller has started, against a
+//! provider that it starts itself, and compares the results with those that are expected. See
+//! README.md beside this crate.
 
+mod catalog;
 mod expected;
+mod provider;
+mod record;
+mod script;
 mod suite;
 
 use std::{
-    collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Parser;
-use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
 
 use crate::{
+    catalog::{RUNS, Run},
     expected::Expectations,
-    suite::{Module, Outcome, Suite, SuiteError},
+    provider::{Place, Provider, ProviderError},
+    record::Record,
+    suite::{Module, Outcome, Progress, Suite, SuiteError},
 };
 
-/// Runs one plan, module after module, and prints a line for each.
+/// The module that wants the signing keys rotated before it starts.
+const ROTATE_KEYS: &str = "oidcc-server-rotate-keys";
+
+/// Runs plans, module after module, and prints a line for each.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
     /// Where the suite listens, such as <https://suite.test:8443>
     #[arg(long, env = "CONFORMANCE_SUITE")]
     suite: String,
-    /// The plan, such as oidcc-basic-certification-test-plan
-    #[arg(long)]
-    plan: String,
-    /// A variant as name=value; may be repeated
-    #[arg(long = "variant", value_parser = pair)]
-    variants: Vec<(String, String)>,
-    /// The plan's configuration; ${NAME} stands for the environment variable NAME
-    #[arg(long)]
-    config: PathBuf,
-    /// Results that are expected and why; without it, only PASSED is
-    #[arg(long)]
-    expected: Option<PathBuf>,
-    /// Only modules whose name contains this
+    /// The provider's program
+    #[arg(long, default_value = "target/release/countersign")]
+    provider: PathBuf,
+    /// The issuer that the provider is started as; its host must resolve to this machine
+    #[arg(long, default_value = "https://op.test:9443")]
+    issuer: Url,
+    /// Tells the plans of several runners that share a suite apart
+    #[arg(long, default_value = "countersign")]
+    alias: String,
+    /// This folder holds expected/ and results/
+    #[arg(long, default_value = "conformance")]
+    folder: PathBuf,
+    /// The document with the table
+    #[arg(long, default_value = "docs/conformance.md")]
+    document: PathBuf,
+    /// The folder for the providers' logs
+    #[arg(long, default_value = "target/conformance")]
+    logs: PathBuf,
+    /// Only modules whose name contains this; nothing is recorded then
     #[arg(long)]
     only: Option<String>,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be name=value")?;
-    Ok((name.to_owned(), value.to_owned()))
+    /// List the runs
+    #[arg(long)]
+    list: bool,
+    /// Which runs; all where none is named
+    runs: Vec<String>,
 }
 
 /// Why the run ended early.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    #[error("{0} cannot be read")]
-    File(PathBuf, #[source] std::io::Error),
+    #[error("there is no run {0}; --list shows them")]
+    Unknown(String),
+    #[error("{0} cannot be read or written")]
+    File(PathBuf, #[source] io::Error),
     #[error("{0} is not the JSON it should be")]
     Json(PathBuf, #[source] serde_json::Error),
-    #[error("the configuration names ${{{0}}}, which is not in the environment")]
-    Placeholder(String),
     #[error(transparent)]
     Suite(#[from] SuiteError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    match run_all(&Arguments::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -78,91 +98,156 @@ async fn main() -> ExitCode {
 }
 
 /// Whether everything came out as expected.
-async fn run(arguments: Arguments) -> Result<bool, RunError> {
-    let config = read_config(&arguments.config)?;
-    let mut expectations = match &arguments.expected {
-        Some(path) => parse(path, &read(path)?)?,
-        None => Expectations::default(),
-    };
+async fn run_all(arguments: &Arguments) -> Result<bool, RunError> {
+    if arguments.list {
+        for run in RUNS {
+            println!("{:28} {} {}", run.name, run.plan, run.variant());
+        }
+        return Ok(true);
+    }
     let suite = Suite::new(&arguments.suite)?;
-    let variants: BTreeMap<String, String> = arguments.variants.into_iter().collect();
-    let plan = suite
-        .create_plan(&arguments.plan, &variants, &config)
-        .await?;
-    println!("{} as plan {}", arguments.plan, plan.id);
-    let chosen = |module: &&Module| {
-        arguments
-            .only
-            .as_ref()
-            .is_none_or(|only| module.name.contains(only))
-    };
-    let mut unexpected = 0_usize;
-    for module in plan.modules.iter().filter(chosen) {
-        let outcome = suite.run_module(&plan.id, module).await?;
-        let verdict = expectations.judge(&module.name, &outcome);
-        report(module, &outcome, verdict.as_deref());
-        unexpected += usize::from(verdict.is_some());
+    let mut is_good = true;
+    for run in chosen(&arguments.runs)? {
+        is_good &= Session::begin(arguments, &suite, run)
+            .await?
+            .finish()
+            .await?;
     }
-    let stale = if arguments.only.is_none() {
-        expectations.unused()
-    } else {
-        Vec::new()
-    };
-    for name in &stale {
-        println!("expected, but did not happen: {name}");
+    if arguments.only.is_none() {
+        record::publish(&arguments.folder.join("results"), &arguments.document)
+            .map_err(|error| RunError::File(arguments.document.clone(), error))?;
     }
-    println!("{unexpected} unexpected, {} stale", stale.len());
-    Ok(unexpected == 0 && stale.is_empty())
+    Ok(is_good)
 }
 
-fn report(module: &Module, outcome: &Outcome, verdict: Option<&str>) {
-    println!(
-        "{:8} {}{}",
-        outcome.result,
-        module.name,
-        verdict.map(|v| format!("   <- {v}")).unwrap_or_default()
-    );
+fn chosen(names: &[String]) -> Result<Vec<&'static Run>, RunError> {
+    if names.is_empty() {
+        return Ok(RUNS.iter().collect());
+    }
+    let find = |name: &String| {
+        let run = RUNS.iter().find(|run| run.name == name);
+        run.ok_or_else(|| RunError::Unknown(name.clone()))
+    };
+    names.iter().map(find).collect()
+}
+
+/// One run with its provider.
+struct Session<'a> {
+    arguments: &'a Arguments,
+    suite: &'a Suite,
+    run: &'a Run,
+    plan: suite::Plan,
+    provider: Provider,
+    expectations: Expectations,
+}
+
+impl<'a> Session<'a> {
+    async fn begin(
+        arguments: &'a Arguments,
+        suite: &'a Suite,
+        run: &'a Run,
+    ) -> Result<Self, RunError> {
+        let expectations = expectations(&arguments.folder, run)?;
+        let place = Place {
+            binary: arguments.provider.clone(),
+            issuer: arguments.issuer.clone(),
+            logs: arguments.logs.clone(),
+            callback_base: suite.callback_base(&arguments.alias),
+        };
+        let (provider, fixture) = Provider::start(&place, run).await?;
+        let config = script::configuration(&fixture, &arguments.alias);
+        let plan = suite
+            .create_plan(run.plan, &run.variants(), &config)
+            .await?;
+        println!(
+            "\n{}: {} {} as plan {}",
+            run.name,
+            run.plan,
+            run.variant(),
+            plan.id
+        );
+        Ok(Self {
+            arguments,
+            suite,
+            run,
+            plan,
+            provider,
+            expectations,
+        })
+    }
+
+    /// Runs every module. Whether all came out as expected.
+    async fn finish(mut self) -> Result<bool, RunError> {
+        let mut record = Record::new(self.run, self.suite.version().await?);
+        let only = self.arguments.only.as_deref();
+        let is_chosen = |module: &&Module| only.is_none_or(|only| module.name.contains(only));
+        let count = self.plan.modules.len();
+        let mut unexpected = 0_usize;
+        for (at, module) in self.plan.modules.iter().filter(is_chosen).enumerate() {
+            let began = Instant::now();
+            let outcome = self.play(module).await?;
+            let verdict = self.expectations.judge(&module.name, &outcome);
+            print!(
+                "[{:2}/{count}] {:4.0}s ",
+                at + 1,
+                began.elapsed().as_secs_f64()
+            );
+            report(&module.name, &outcome, verdict.as_deref());
+            unexpected += usize::from(verdict.is_some());
+            record.modules.insert(module.name.clone(), outcome.result);
+        }
+        drop(self.provider);
+        if only.is_some() {
+            return Ok(unexpected == 0);
+        }
+        let folder = self.arguments.folder.join("results");
+        let saved = record.save(&folder, self.run.name);
+        saved.map_err(|error| RunError::File(folder, error))?;
+        let stale: Vec<_> = self.expectations.unused().collect();
+        for name in &stale {
+            println!("expected, but did not run: {name}");
+        }
+        println!("{unexpected} unexpected, {} stale", stale.len());
+        Ok(unexpected == 0 && stale.is_empty())
+    }
+
+    async fn play(&self, module: &Module) -> Result<Outcome, RunError> {
+        let id = self.suite.create(&self.plan.id, module).await?;
+        let mut is_waiting = module.name == ROTATE_KEYS;
+        loop {
+            let progress = self.suite.wait(&id, || is_waiting).await?;
+            match progress {
+                Progress::Ended(result) => return Ok(self.suite.outcome(&id, result).await?),
+                Progress::Configured => {
+                    is_waiting = false;
+                    self.provider.rotate_keys().await?;
+                    self.suite.start(&id).await?;
+                }
+            }
+        }
+    }
+}
+
+fn report(module: &str, outcome: &Outcome, verdict: Option<&str>) {
+    let verdict = verdict.map(|v| format!("   <- {v}")).unwrap_or_default();
+    println!("{:8} {module}{verdict}", outcome.result);
     for condition in &outcome.conditions {
-        println!("         {condition}");
+        let suite::Condition {
+            result,
+            source,
+            message,
+        } = condition;
+        println!("               {result} {source}: {message}");
     }
 }
 
-fn read(path: &Path) -> Result<String, RunError> {
-    std::fs::read_to_string(path).map_err(|error| RunError::File(path.to_owned(), error))
-}
-
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, RunError> {
-    serde_json::from_str(text).map_err(|error| RunError::Json(path.to_owned(), error))
-}
-
-fn read_config(path: &Path) -> Result<Value, RunError> {
-    let filled = fill(&read(path)?, |name| std::env::var(name).ok())?;
-    parse(path, &filled)
-}
-
-/// Replaces every `${NAME}`. Values come from the environment, so that no secret is in a file.
-fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, RunError> {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, remaining) = after.split_once('}').unwrap_or((after, ""));
-        filled.push_str(before);
-        filled.push_str(&value(name).ok_or_else(|| RunError::Placeholder(name.to_owned()))?);
-        rest = remaining;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn placeholders_are_filled_and_missing_ones_are_named() {
-        let value = |name: &str| (name == "A").then(|| "1".to_owned());
-        assert_eq!(fill("x${A}y${A}", value).unwrap(), "x1y1");
-        assert!(matches!(fill("${B}", value), Err(RunError::Placeholder(name)) if name == "B"));
-    }
+/// Results that are expected and why; without the file, only PASSED is.
+fn expectations(folder: &Path, run: &Run) -> Result<Expectations, RunError> {
+    let path = folder.join("expected").join(format!("{}.json", run.plan));
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Expectations::default()),
+        Err(error) => return Err(RunError::File(path, error)),
+    };
+    Expectations::parse(&text, &run.variants()).map_err(|error| RunError::Json(path, error))
 }

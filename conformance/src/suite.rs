@@ -1,6 +1,9 @@
 //! The suite's REST interface: plans, modules, logs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use reqwest::{Client, Response};
 use serde_json::Value;
@@ -45,13 +48,41 @@ pub(crate) struct Module {
     variant: Value,
 }
 
+/// How far a module is.
+pub(crate) enum Progress {
+    /// It ended with this result.
+    Ended(String),
+    /// It waits for us to do something and to start it.
+    Configured,
+}
+
 /// What came of a module.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// PASSED, WARNING, REVIEW, SKIPPED, FAILED, or INTERRUPTED and TIMEOUT where it never ended.
     pub(crate) result: String,
-    /// The conditions that failed or warned.
-    pub(crate) conditions: Vec<String>,
+    /// The conditions that failed, warned or want a review.
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// A line of a module's log that is neither success nor information.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    /// WARNING, FAILURE …
+    pub(crate) result: String,
+    /// The condition's name.
+    pub(crate) source: String,
+    /// What it says.
+    pub(crate) message: String,
+}
+
+impl Outcome {
+    /// The names of the conditions that failed or warned, each once, sorted.
+    pub(crate) fn troubled(&self) -> BTreeSet<&str> {
+        let bad = |condition: &&Condition| condition.result != "REVIEW";
+        let names = self.conditions.iter().filter(bad);
+        names.map(|condition| condition.source.as_str()).collect()
+    }
 }
 
 impl Suite {
@@ -67,20 +98,29 @@ impl Suite {
         })
     }
 
+    /// What its redirect URIs begin with where a plan has this alias.
+    pub(crate) fn callback_base(&self, alias: &str) -> String {
+        format!("{}/test/a/{alias}", self.base)
+    }
+
+    /// Its version with the revision it was built from.
+    pub(crate) async fn version(&self) -> Result<String, SuiteError> {
+        let server = self.get("server").await?;
+        let version = text(&server, "version").ok_or(SuiteError::Incomplete("version"))?;
+        let revision = text(&server, "revision").ok_or(SuiteError::Incomplete("revision"))?;
+        Ok(format!("{version} ({revision})"))
+    }
+
     /// Creates a plan.
     pub(crate) async fn create_plan(
         &self,
         name: &str,
-        variants: &BTreeMap<String, String>,
+        variants: &BTreeMap<&str, &str>,
         config: &Value,
     ) -> Result<Plan, SuiteError> {
         let variant = serde_json::json!(variants).to_string();
         let query = [("planName", name), ("variant", &variant)];
-        let request = self
-            .http
-            .post(format!("{}/api/plan", self.base))
-            .query(&query)
-            .json(config);
+        let request = self.http.post(self.url("plan")).query(&query).json(config);
         let plan = json(request.send().await?).await?;
         let modules = plan
             .get("modules")
@@ -100,78 +140,80 @@ impl Suite {
         })
     }
 
-    /// Runs a module to its end.
-    pub(crate) async fn run_module(
-        &self,
-        plan: &str,
-        module: &Module,
-    ) -> Result<Outcome, SuiteError> {
+    /// Creates a module of a plan, which most begin with by themselves: its identifier.
+    pub(crate) async fn create(&self, plan: &str, module: &Module) -> Result<String, SuiteError> {
         let variant = module.variant.to_string();
         let mut query = vec![("plan", plan), ("test", module.name.as_str())];
         if module.variant.is_object() {
             query.push(("variant", &variant));
         }
-        let request = self
-            .http
-            .post(format!("{}/api/runner", self.base))
-            .query(&query);
-        let id =
-            text(&json(request.send().await?).await?, "id").ok_or(SuiteError::Incomplete("id"))?;
-        let result = self.wait(&id).await?;
+        let request = self.http.post(self.url("runner")).query(&query);
+        text(&json(request.send().await?).await?, "id").ok_or(SuiteError::Incomplete("id"))
+    }
+
+    /// Starts a module that waited to be.
+    pub(crate) async fn start(&self, id: &str) -> Result<(), SuiteError> {
+        let request = self.http.post(self.url(&format!("runner/{id}")));
+        json(request.send().await?).await.map(drop)
+    }
+
+    /// Waits until a module has ended, or until it is configured where `waits_for_us` says so.
+    pub(crate) async fn wait(
+        &self,
+        id: &str,
+        waits_for_us: impl Fn() -> bool,
+    ) -> Result<Progress, SuiteError> {
+        for _ in 0..PATIENCE {
+            let info = self.get(&format!("info/{id}")).await?;
+            match text(&info, "status").as_deref() {
+                Some("FINISHED") => {
+                    let result = text(&info, "result").unwrap_or_else(|| "UNKNOWN".into());
+                    return Ok(Progress::Ended(result));
+                }
+                Some("INTERRUPTED") => return Ok(Progress::Ended("INTERRUPTED".into())),
+                Some("CONFIGURED") if waits_for_us() => return Ok(Progress::Configured),
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        let request = self.http.delete(self.url(&format!("runner/{id}")));
+        request.send().await?;
+        Ok(Progress::Ended("TIMEOUT".into()))
+    }
+
+    /// What a module that ended has to say.
+    pub(crate) async fn outcome(&self, id: &str, result: String) -> Result<Outcome, SuiteError> {
         let conditions = if result == "PASSED" {
             Vec::new()
         } else {
-            self.conditions(&id).await?
+            self.conditions(id).await?
         };
         Ok(Outcome { result, conditions })
     }
 
-    async fn wait(&self, id: &str) -> Result<String, SuiteError> {
-        for _ in 0..PATIENCE {
-            let info = json(
-                self.http
-                    .get(format!("{}/api/info/{id}", self.base))
-                    .send()
-                    .await?,
+    async fn conditions(&self, id: &str) -> Result<Vec<Condition>, SuiteError> {
+        let log = self.get(&format!("log/{id}")).await?;
+        let lines = log.as_array().map(Vec::as_slice).unwrap_or_default();
+        let part = |line: &Value, name| text(line, name).unwrap_or_default();
+        let conditions = lines.iter().map(|line| Condition {
+            result: part(line, "result"),
+            source: part(line, "src"),
+            message: part(line, "msg"),
+        });
+        let is_bad = |condition: &Condition| {
+            matches!(
+                condition.result.as_str(),
+                "FAILURE" | "WARNING" | "REVIEW" | "INTERRUPTED"
             )
-            .await?;
-            match text(&info, "status").as_deref() {
-                Some("FINISHED") => {
-                    return Ok(text(&info, "result").unwrap_or_else(|| "UNKNOWN".into()));
-                }
-                Some("INTERRUPTED") => return Ok("INTERRUPTED".into()),
-                _ => tokio::time::sleep(PAUSE).await,
-            }
-        }
-        self.http
-            .delete(format!("{}/api/runner/{id}", self.base))
-            .send()
-            .await?;
-        Ok("TIMEOUT".into())
+        };
+        Ok(conditions.filter(is_bad).collect())
     }
 
-    /// The log's lines that are neither success nor information.
-    async fn conditions(&self, id: &str) -> Result<Vec<String>, SuiteError> {
-        let log = json(
-            self.http
-                .get(format!("{}/api/log/{id}", self.base))
-                .send()
-                .await?,
-        )
-        .await?;
-        let lines = log.as_array().map(Vec::as_slice).unwrap_or_default();
-        let bad = lines.iter().filter(|line| {
-            matches!(
-                text(line, "result").as_deref(),
-                Some("FAILURE" | "WARNING" | "REVIEW" | "INTERRUPTED")
-            )
-        });
-        Ok(bad
-            .map(|line| {
-                let part = |name| text(line, name).unwrap_or_default();
-                format!("{} {}: {}", part("result"), part("src"), part("msg"))
-            })
-            .collect())
+    async fn get(&self, path: &str) -> Result<Value, SuiteError> {
+        json(self.http.get(self.url(path)).send().await?).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/{path}", self.base)
     }
 }
 
