@@ -388,12 +388,12 @@ impl App {
         let over = CancellationToken::new();
         let (ended, ()) = tokio::join!(
             async {
-                let ended = server.run(public, management, stop.clone()).await;
+                let ended = Box::pin(server.run(public, management, stop.clone())).await;
                 stop.cancel();
                 over.cancel();
                 ended
             },
-            self.maintain(over.clone())
+            Box::pin(self.maintain(over.clone()))
         );
         if let Some(tracer) = &self.tracer {
             tracer.flush().await;
