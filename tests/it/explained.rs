@@ -146,8 +146,8 @@ on_both! {
 
     async fn c176_a_value_in_the_log_is_bounded_and_encoded(app: TestApp) {
         let log = Log::open();
-        let long = format!("https://rp.example/\u{1b}[31m\n{}", "x".repeat(10_000));
-        authorize(&app, &[("redirect_uri", &long)]).await;
+        let hostile = format!("https://rp.example/\u{1b}[31m\n{}", "x".repeat(10_000));
+        authorize(&app, &[("redirect_uri", &hostile)]).await;
         let line = log.line(UNANSWERABLE);
         assert!(line["received"].as_str().unwrap().len() < 400, "{line}");
         assert!(!log.text().contains('\u{1b}'));

@@ -78,19 +78,15 @@ async fn send_requests(address: SocketAddr, load: &Load) {
     while let Ok(mut stream) = TcpStream::connect(address).await {
         let mut is_kept = false;
         loop {
-            match ask(&mut stream).await {
-                Some(answer) => {
-                    load.answered.fetch_add(1, Ordering::Relaxed);
-                    is_kept = true;
-                    if answer.contains("connection: close") {
-                        break;
-                    }
-                }
-                None => {
-                    // A connection that the system took but the server did not was never served.
-                    load.lost.fetch_add(usize::from(is_kept), Ordering::Relaxed);
-                    break;
-                }
+            let Some(answer) = ask(&mut stream).await else {
+                // A connection that the system took but the server did not was never served.
+                load.lost.fetch_add(usize::from(is_kept), Ordering::Relaxed);
+                break;
+            };
+            load.answered.fetch_add(1, Ordering::Relaxed);
+            is_kept = true;
+            if answer.contains("connection: close") {
+                break;
             }
         }
     }

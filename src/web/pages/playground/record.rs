@@ -119,22 +119,19 @@ fn request_text(parts: &request::Parts, body: &[u8]) -> String {
 
 /// Ready to paste into a shell, with everything quoted.
 fn curl(parts: &request::Parts, body: &[u8]) -> String {
-    let mut command = format!(
+    let mut words = vec![format!(
         "curl --include --request {} {}",
         parts.method,
         quoted(&parts.uri.to_string())
-    );
+    )];
     for (name, value) in selected(&parts.headers, &REQUEST_HEADERS) {
-        command.push_str(&format!(
-            " \\\n  --header {}",
-            quoted(&format!("{name}: {value}"))
-        ));
+        words.push(format!("--header {}", quoted(&format!("{name}: {value}"))));
     }
     if !body.is_empty() {
         let body = String::from_utf8_lossy(body);
-        command.push_str(&format!(" \\\n  --data-raw {}", quoted(&body)));
+        words.push(format!("--data-raw {}", quoted(&body)));
     }
-    command
+    words.join(" \\\n  ")
 }
 
 fn quoted(text: &str) -> String {
