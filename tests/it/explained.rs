@@ -82,6 +82,12 @@ impl Log {
     }
 }
 
+/// The guard names each request, so the log of the whole provider is looked at.
+fn behind_the_guard(mut app: TestApp) -> TestApp {
+    app.router = app.app.guarded_router(&super::guard::server_config());
+    app
+}
+
 async fn authorize(app: &TestApp, extra: &[(&str, &str)]) {
     let request = Request::get(authorize_uri("web", extra)).header("x-request-id", TRACE);
     app.send(request.body(Body::empty()).unwrap()).await;
@@ -100,6 +106,7 @@ const UNANSWERABLE: &str = "authorization request cannot be answered";
 
 on_both! {
     async fn a_refused_authorization_request_says_what_was_received_and_what_is_registered(app: TestApp) {
+        let app = behind_the_guard(app);
         let log = Log::open();
         authorize(&app, &[("redirect_uri", "https://rp.example/other")]).await;
         log.assert(UNANSWERABLE, "web", ("redirect_uri", "https://rp.example/other", CALLBACK));
@@ -119,6 +126,7 @@ on_both! {
     }
 
     async fn a_refused_token_request_says_what_was_received_and_what_is_registered(app: TestApp) {
+        let app = behind_the_guard(app);
         app.change_client("other", |client| client.grant_types.clear()).await;
         let mut browser = Browser::new(&app);
         let code = browser.code("web", &[]).await;
@@ -145,15 +153,20 @@ on_both! {
     }
 
     async fn c176_a_value_in_the_log_is_bounded_and_encoded(app: TestApp) {
+        let app = behind_the_guard(app);
         let log = Log::open();
-        let hostile = format!("https://rp.example/\u{1b}[31m\n{}", "x".repeat(10_000));
-        authorize(&app, &[("redirect_uri", &hostile)]).await;
-        let line = log.line(UNANSWERABLE);
-        assert!(line["received"].as_str().unwrap().len() < 400, "{line}");
+        authorize(&app, &[("redirect_uri", "https://rp.example/\u{1b}[31m\n{}")]).await;
         assert!(!log.text().contains('\u{1b}'));
+        let long = format!("https://rp.example/\"}},\"client\":\"{}", "x".repeat(1_900));
+        authorize(&app, &[("redirect_uri", &long)]).await;
+        let line = log.line(UNANSWERABLE);
+        let received = line["received"].as_str().unwrap();
+        assert!(received.starts_with("https://rp.example/") && received.len() < 400, "{line}");
+        assert_eq!(line["client"], "web", "{line}");
     }
 
     async fn logins_that_succeed_fail_or_are_limited_are_lines_with_user_and_client(app: TestApp) {
+        let app = behind_the_guard(app);
         let log = Log::open();
         for (attempt, password, message) in [
             (1, PASSWORD, "login succeeded"),

@@ -419,7 +419,7 @@ pub(crate) fn settings() -> Settings {
         access_token_algorithm: SigningAlgorithm::Es256,
         login_limits: LoginLimits::default(),
         audit_retention: None,
-        request_limits: RequestLimits::default(),
+        request_limits: RequestLimits::OFF,
     }
 }
 
