@@ -6,6 +6,7 @@
 //! of exactly the right length, no critical extensions, no member twice, sane dates, no keys out of
 //! headers, no unusual keys. Encrypted tokens are refused before anything is decoded.
 
+mod accepted;
 mod json;
 mod jwk;
 mod ring;

@@ -195,7 +195,7 @@ impl TokenSigner for KeyRing {
         }
         let kid = token.kid().ok_or(InvalidToken)?;
         let key = self.key(kid).await.ok_or(InvalidToken)?;
-        token.claims(key.verifier())
+        key.claims(&token)
     }
 
     fn verify_assertion(

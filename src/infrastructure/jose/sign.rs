@@ -22,12 +22,14 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{
+    accepted::Accepted,
     guarded,
     json::parse_object,
     jwk::{PublicKey, Verifier},
+    verify::Compact,
 };
 use crate::{
-    application::ports::{Rng, SignError},
+    application::ports::{InvalidToken, Rng, SignError},
     domain::key::SigningAlgorithm,
     protocol::{access_token, id_token},
 };
@@ -218,6 +220,7 @@ pub(super) struct TokenKey {
     pair: KeyPairInUse,
     kid: String,
     headers: [(&'static str, String); TYPES.len()],
+    accepted: Accepted,
 }
 
 impl TokenKey {
@@ -227,13 +230,14 @@ impl TokenKey {
         Self {
             headers: TYPES.map(|typ| (typ, header(algorithm, kid, typ))),
             kid: kid.to_owned(),
+            accepted: Accepted::new(),
             pair,
         }
     }
 
-    /// What verifies this key's signatures.
-    pub(super) fn verifier(&self) -> &Verifier {
-        self.pair.verifier()
+    /// The claims of a token, if this key signed it.
+    pub(super) fn claims(&self, token: &Compact<'_>) -> Result<Map<String, Value>, InvalidToken> {
+        token.claims_of(self.pair.verifier(), &self.accepted)
     }
 
     /// The JWT (RFC 7515 §3.1) of these claims.

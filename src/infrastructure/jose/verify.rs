@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
+    accepted::Accepted,
     json::parse_object,
     jwk::{MAX_KID, Verifier, client_keys},
     weak,
@@ -45,6 +46,7 @@ pub fn verify_assertion(
 
 /// A token that was taken apart. Nothing of it is to be believed before `claims` returned.
 pub(super) struct Compact<'a> {
+    text: &'a str,
     algorithm: SigningAlgorithm,
     header: Map<String, Value>,
     message: &'a str,
@@ -70,6 +72,7 @@ impl<'a> Compact<'a> {
             .ok_or(InvalidToken)?;
         let header = parse_object(&decode(header)?).map_err(|_| InvalidToken)?;
         Ok(Self {
+            text: token,
             algorithm: checked_algorithm(&header)?,
             header,
             message,
@@ -90,8 +93,24 @@ impl<'a> Compact<'a> {
 
     /// The claims, if this key and algorithm signed them.
     pub(super) fn claims(&self, verifier: &Verifier) -> Result<Map<String, Value>, InvalidToken> {
-        let is_signed = verifier.algorithm() == self.algorithm
-            && verifier.accepts(self.message.as_bytes(), &self.signature);
+        self.claims_if(self.is_signed(verifier))
+    }
+
+    /// As [`Compact::claims`], of a key that remembers what it `accepted`.
+    pub(super) fn claims_of(
+        &self,
+        verifier: &Verifier,
+        accepted: &Accepted,
+    ) -> Result<Map<String, Value>, InvalidToken> {
+        self.claims_if(accepted.accepts(self.text, || self.is_signed(verifier)))
+    }
+
+    fn is_signed(&self, verifier: &Verifier) -> bool {
+        verifier.algorithm() == self.algorithm
+            && verifier.accepts(self.message.as_bytes(), &self.signature)
+    }
+
+    fn claims_if(&self, is_signed: bool) -> Result<Map<String, Value>, InvalidToken> {
         if !is_signed {
             return Err(InvalidToken);
         }
