@@ -95,6 +95,11 @@ impl Params {
         self.faulty.push(name.to_owned());
     }
 
+    /// A value by itself, read as strictly as one of a form; `None` if it has a fault.
+    pub fn value(encoded: &str) -> Option<String> {
+        decode(encoded.as_bytes()).filter(|value| value.len() <= MAX_VALUE)
+    }
+
     /// The first thing wrong with any parameter.
     pub fn fault(&self) -> Option<Fault> {
         self.fault.as_ref().map(|(_, fault)| *fault)
@@ -132,12 +137,22 @@ fn limit(name: &str) -> usize {
 
 /// Decodes one name or value; `None` if it is not text without control characters.
 fn decode(raw: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(raw).ok()?.replace('+', " ");
+    let text = std::str::from_utf8(raw).ok()?;
+    let decoded = if text.contains(['%', '+']) {
+        unescape(text)?
+    } else {
+        text.to_owned()
+    };
+    (!decoded.chars().any(char::is_control)).then_some(decoded)
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
     if has_broken_escape(text.as_bytes()) {
         return None;
     }
     let decoded = percent_decode_str(&text).decode_utf8().ok()?;
-    (!decoded.chars().any(char::is_control)).then(|| decoded.into_owned())
+    Some(decoded.into_owned())
 }
 
 fn has_broken_escape(text: &[u8]) -> bool {
