@@ -1,6 +1,6 @@
 //! The ledger: one task writes what concurrent requests append, everything that is waiting in one
-//! transaction. Nobody waits for company: while a commit is under way, the next batch gathers, so a
-//! lone request pays for itself alone and a crowd shares.
+//! transaction. Nobody waits for company that is not there: while a commit is under way, the next batch
+//! gathers, so a lone request pays for itself alone and a crowd shares.
 
 use std::sync::Arc;
 
@@ -62,6 +62,7 @@ impl GroupCommit {
 async fn run(store: Arc<dyn Store>, mut entries: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while entries.recv_many(&mut batch, BATCH).await > 0 {
+        join_those_at_hand(&mut entries, &mut batch).await;
         let (waiting, answers): (Vec<_>, Vec<_>) = batch
             .drain(..)
             .map(|Waiting { entry, answer }| (entry, answer))
@@ -75,6 +76,17 @@ async fn run(store: Arc<dyn Store>, mut entries: mpsc::Receiver<Waiting>) {
             }
             Err(error) => one_by_one(&*store, waiting, answers, error).await,
         }
+    }
+}
+
+/// Takes along what is about to be appended: every request that can go on now does so once, without
+/// a timer. A lone entry waits for a turn of the runtime, microseconds.
+async fn join_those_at_hand(entries: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
+    tokio::task::yield_now().await;
+    while batch.len() < BATCH
+        && let Ok(waiting) = entries.try_recv()
+    {
+        batch.push(waiting);
     }
 }
 
@@ -119,12 +131,12 @@ async fn write(store: &dyn Store, entries: &[Entry]) -> Result<Vec<bool>, StoreE
 }
 
 async fn redeem(work: &dyn UnitOfWork, entries: &[Entry]) -> Result<Vec<bool>, StoreError> {
-    let grants: Vec<(Grant, Timestamp)> = entries
+    let grants: Vec<(&Grant, Timestamp)> = entries
         .iter()
         .filter_map(|entry| match entry {
             Entry::Redeem {
                 grant, expires_at, ..
-            } => Some(((**grant).clone(), *expires_at)),
+            } => Some((&**grant, *expires_at)),
             Entry::Revoke { .. } | Entry::Event(_) => None,
         })
         .collect();

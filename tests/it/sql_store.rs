@@ -98,6 +98,7 @@ macro_rules! suite {
             migrations::a_schema_from_the_future_is_refused,
             plans::every_query_has_an_index,
             plans::a_query_without_an_index_is_noticed,
+            plans::no_reading_by_key_binds_a_limit,
         );
     };
     ($name:ident, $database:expr, $($part:ident::$behavior:ident,)+) => {

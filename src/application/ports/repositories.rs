@@ -200,7 +200,7 @@ pub trait GrantsMut {
 
     /// As [`GrantsMut::redeem_grant`] for each of several, in one statement. Of two with one identifier
     /// the first wins.
-    async fn redeem_grants(&self, grants: &[(Grant, Timestamp)]) -> Result<Vec<bool>, StoreError>;
+    async fn redeem_grants(&self, grants: &[(&Grant, Timestamp)]) -> Result<Vec<bool>, StoreError>;
 
     /// Revokes a grant for good; also one that is yet to be redeemed. False if it was revoked before.
     async fn revoke_grant(

@@ -11,7 +11,7 @@ use super::{
     Sql,
     entities::{client, grant, resource_server},
     error::corrupt,
-    page_start, row_limit, storable,
+    only, page_start, row_limit, storable,
 };
 use crate::{
     application::ports::{Change, Clients, ClientsMut, Page, StoreError},
@@ -28,7 +28,7 @@ impl<C: ConnectionTrait + Send> Clients for Sql<C> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(None);
         };
-        let row = client::Entity::find_by_id(id).one(&self.connection).await;
+        let row = only(client::Entity::find_by_id(id).all(&self.connection)).await;
         self.checked(row)?.as_ref().map(to_client).transpose()
     }
 
@@ -48,9 +48,8 @@ impl<C: ConnectionTrait + Send> Clients for Sql<C> {
         let Some(identifier) = storable(identifier) else {
             return Ok(None);
         };
-        let row = resource_server::Entity::find_by_id(identifier)
-            .one(&self.connection)
-            .await;
+        let rows = resource_server::Entity::find_by_id(identifier).all(&self.connection);
+        let row = only(rows).await;
         self.checked(row)?.map(to_resource_server).transpose()
     }
 

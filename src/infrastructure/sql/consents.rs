@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait as _, Set, sea_query::OnConflict};
 
-use super::{Sql, entities::consent, error::corrupt, storable};
+use super::{Sql, entities::consent, error::corrupt, only, storable};
 use crate::{
     application::ports::{Change, Consents, ConsentsMut, StoreError},
     domain::{
@@ -23,7 +23,7 @@ impl<C: ConnectionTrait + Send> Consents for Sql<C> {
         let Some(key) = key(user, client) else {
             return Ok(None);
         };
-        let row = consent::Entity::find_by_id(key).one(&self.connection).await;
+        let row = only(consent::Entity::find_by_id(key).all(&self.connection)).await;
         self.checked(row)?.map(to_consent).transpose()
     }
 }

@@ -16,7 +16,7 @@ use super::{
     Sql,
     entities::grant::{self, Column},
     error::corrupt,
-    row_limit, storable,
+    only, row_limit, storable,
 };
 use crate::{
     application::ports::{Grants, GrantsMut, RevokedGrant, StoreError},
@@ -36,7 +36,7 @@ impl<C: ConnectionTrait + Send> Grants for Sql<C> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(None);
         };
-        let row = grant::Entity::find_by_id(id).one(&self.connection).await;
+        let row = only(grant::Entity::find_by_id(id).all(&self.connection)).await;
         let Some(row) = self.checked(row)? else {
             return Ok(None);
         };
@@ -62,7 +62,7 @@ impl GrantsMut for Sql<DatabaseTransaction> {
         Ok(self.checked(rows)? == 1)
     }
 
-    async fn redeem_grants(&self, grants: &[(Grant, Timestamp)]) -> Result<Vec<bool>, StoreError> {
+    async fn redeem_grants(&self, grants: &[(&Grant, Timestamp)]) -> Result<Vec<bool>, StoreError> {
         // A statement cannot touch one row twice.
         let mut firsts: HashMap<&str, usize> = HashMap::new();
         for (at, (grant, _)) in grants.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::{
     Sql,
     entities::{password_credential, user},
     error::corrupt,
-    page_start, row_limit, storable,
+    only, page_start, row_limit, storable,
 };
 use crate::{
     application::ports::{Change, Page, StoreError, Users, UsersMut},
@@ -28,7 +28,7 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(None);
         };
-        let row = user::Entity::find_by_id(id).one(&self.connection).await;
+        let row = only(user::Entity::find_by_id(id).all(&self.connection)).await;
         self.checked(row)?.map(to_user).transpose()
     }
 
@@ -44,11 +44,11 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         } else {
             user::COLUMN.username.eq(name)
         };
-        let row = user::Entity::find()
+        let rows = user::Entity::find()
             .filter(is_name)
             .find_also_related(password_credential::Entity)
-            .one(&self.connection)
-            .await;
+            .all(&self.connection);
+        let row = only(rows).await;
         let Some((user, password)) = self.checked(row)? else {
             return Ok(None);
         };

@@ -137,7 +137,8 @@ pub(super) async fn many_events_and_grants_are_written_at_once(database: &TestDa
             .await
             .unwrap();
     });
-    let grants = ["new", "old", "new", "revoked"].map(|id| (grant(id, "grace", "app"), later(60)));
+    let grants = ["new", "old", "new", "revoked"].map(|id| grant(id, "grace", "app"));
+    let grants = grants.each_ref().map(|grant| (grant, later(60)));
     let redeemed = commit!(store, |unit| unit.redeem_grants(&grants).await.unwrap());
     assert_eq!(redeemed, [true, false, false, true]);
     let events = (0..100).map(|at| AuditEvent {

@@ -56,6 +56,16 @@ pub(super) async fn a_query_without_an_index_is_noticed(database: &TestDatabase)
     }
 }
 
+/// SQLite plans a statement anew each time a limit is bound to it. Only a page needs one, and a page
+/// has an order.
+pub(super) async fn no_reading_by_key_binds_a_limit(database: &TestDatabase) {
+    let statements = statements(database).await;
+    let limited = statements.iter().filter(|sql| sql.contains("LIMIT"));
+    let (pages, by_key): (Vec<_>, Vec<_>) = limited.partition(|sql| sql.contains("ORDER BY"));
+    assert!(!pages.is_empty(), "{statements:#?}");
+    assert!(by_key.is_empty(), "{by_key:#?}");
+}
+
 /// Whoever adds a method to a port must call it here, or its query would go unseen.
 #[test]
 fn every_method_of_the_ports_is_exercised() {
@@ -117,14 +127,13 @@ async fn write(store: &SqlStore) {
         unit.put_consent(&consent()).await.unwrap();
         let grant = grant("g", "grace", "app");
         unit.redeem_grant(&grant, later(60)).await.unwrap();
-        unit.redeem_grants(&[(grant, later(60))]).await.unwrap();
+        unit.redeem_grants(&[(&grant, later(60))]).await.unwrap();
         unit.revoke_all(&[("r".to_owned(), NOW)]).await.unwrap();
-        unit.record_all(&[AuditEvent {
+        let second = AuditEvent {
             id: "e2".to_owned(),
             ..event()
-        }])
-        .await
-        .unwrap();
+        };
+        unit.record_all(&[second]).await.unwrap();
         unit.add_signing_key(&key()).await.unwrap();
         unit.set_signing_key_times(&key()).await.unwrap();
         unit.record(&event()).await.unwrap();
