@@ -1,6 +1,6 @@
 //! Issuing tokens for a grant: the one place where any grant type becomes a response.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -82,8 +82,7 @@ pub async fn prepare(
     issue: Issue<'_>,
 ) -> Result<Prepared, Failure> {
     let apis = resource_servers(sight, issue.grant).await?;
-    let scope = scope_at(&apis, &issue.grant.scope);
-    let grant = issue.grant.narrow(&scope, issue.grant.resources.clone());
+    let grant = grant_at(&apis, issue.grant);
     let authority = authority(sight, issue.client, &grant).await?;
     let rights = &issue.client.rights;
     let release = rights.release(&authority, &grant.scope, &grant.resources);
@@ -120,7 +119,7 @@ pub async fn prepare(
         access_token,
         token_type: "Bearer",
         expires_in: lifetime.as_secs(),
-        scope,
+        scope: grant.scope.clone(),
         refresh_token: issue.refresh_token.map(|token| token.to_string()),
     };
     Ok(Prepared { response, opaque })
@@ -139,12 +138,13 @@ async fn resource_servers(
 }
 
 /// A token for registered APIs carries only what means something there, and the standard values.
-fn scope_at(apis: &[Arc<ResourceServer>], granted: &Scope) -> Scope {
+fn grant_at<'g>(apis: &[Arc<ResourceServer>], grant: &'g Grant) -> Cow<'g, Grant> {
     if apis.is_empty() {
-        return granted.clone();
+        return Cow::Borrowed(grant);
     }
     let standard: Scope = STANDARD_SCOPES.parse().unwrap_or_default();
-    granted.intersection(&apis.iter().fold(standard, |all, api| all.union(&api.scope)))
+    let known = apis.iter().fold(standard, |all, api| all.union(&api.scope));
+    Cow::Owned(grant.narrow(&known, grant.resources.clone()))
 }
 
 /// Opaque as soon as one API wants it; else as the client registered.

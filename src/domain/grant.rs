@@ -61,9 +61,12 @@ impl Grant {
     #[must_use]
     pub fn narrow(&self, scope: &Scope, resources: Vec<String>) -> Self {
         Self {
+            id: self.id.clone(),
+            client: self.client.clone(),
+            owner: self.owner.clone(),
             scope: scope.intersection(&self.scope),
             resources,
-            ..self.clone()
+            granted_at: self.granted_at,
         }
     }
 

@@ -4,14 +4,14 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The most values one scope may carry (security.md §2: limits).
 pub const MAX_SCOPE_VALUES: usize = 64;
 
 /// A set of scope values, printed in sorted order so that equal scopes are equal strings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Scope(BTreeSet<String>);
 
 /// Why a text is not a scope.
@@ -100,9 +100,10 @@ impl TryFrom<String> for Scope {
     }
 }
 
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
-        scope.to_string()
+/// As it is printed, without a copy: every code, family and token holds one.
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
