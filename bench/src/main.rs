@@ -8,8 +8,10 @@
 mod clock;
 mod compare;
 mod cpu;
+mod endure;
 mod error;
 mod form;
+mod grow;
 mod http;
 mod load;
 mod measure;
@@ -58,6 +60,10 @@ enum Verb {
     Report(compare::Report),
     /// Measure from start to ready, and memory at rest
     Start(start::Start),
+    /// Measure with few and with many rows in the database
+    Grow(grow::Grow),
+    /// Watch memory over many operations, and the start after them
+    Endure(endure::Endure),
     /// Show which functions a scenario spends its time in, by group
     Profile(profile::Profile),
 }
@@ -68,6 +74,8 @@ async fn main() -> ExitCode {
         Verb::Compare(arguments) => compare::run(&arguments).await,
         Verb::Report(arguments) => compare::report(&arguments),
         Verb::Start(arguments) => start::run(&arguments).await,
+        Verb::Grow(arguments) => grow::run(&arguments).await,
+        Verb::Endure(arguments) => endure::run(&arguments).await,
         Verb::Profile(arguments) => profile::run(&arguments).await,
     };
     match done {

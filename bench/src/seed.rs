@@ -40,6 +40,31 @@ pub(crate) async fn users(url: &str, count: usize) -> Result<(), BenchError> {
     Ok(database.close().await?)
 }
 
+/// Makes grants and events, `count` of each, like the first ones.
+pub(crate) async fn grants_and_events(url: &str, count: usize) -> Result<(), BenchError> {
+    let database = Database::connect(url).await?;
+    for table in ["grants", "audit_events"] {
+        // The hundredth user has the hundredth grant, where there is one.
+        let copies = Copy::of(&database, table, |column| match column {
+            "id" => Some("'0-' || {n12}"),
+            "user_id" => Some("'00000000-0000-4000-8000-' || {n12}"),
+            "session_id" => Some("'session-' || {n}"),
+            _ => None,
+        });
+        let copies = copies.await?;
+        let mut from = 1;
+        while from < count {
+            let to = (from + BATCH).min(count);
+            database
+                .execute_unprepared(&copies.statement(from, to))
+                .await?;
+            from = to;
+        }
+    }
+    tidy(&database).await?;
+    Ok(database.close().await?)
+}
+
 async fn tidy(database: &DatabaseConnection) -> Result<(), BenchError> {
     let statement = if database.get_database_backend() == DatabaseBackend::Sqlite {
         "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -76,12 +76,25 @@ impl Countersign {
         }
     }
 
+    /// Prepares and starts it as delivered and nothing else, with the address of its database.
+    pub(crate) async fn launch_usual(
+        &self,
+        site: &mut Site<'_>,
+    ) -> Result<(Running, Target, String), BenchError> {
+        self.launch(site, Variant::Usual).await
+    }
+
+    /// What a process of this setup can do.
+    pub(crate) fn usual_target(&self, setup: &Setup, pid: u32) -> Target {
+        self.target(setup, pid, Variant::Usual, self.users)
+    }
+
     /// Prepares and starts one process.
     async fn launch(
         &self,
         site: &mut Site<'_>,
         variant: Variant,
-    ) -> Result<(Running, Target), BenchError> {
+    ) -> Result<(Running, Target, String), BenchError> {
         let mut setup = Setup::new(site.folder.join(variant.folder()))?;
         setup.set("KEYS__ACCESS_TOKEN_ALGORITHM", variant.algorithm());
         let (memory, passes) = variant.cost();
@@ -110,7 +123,7 @@ impl Countersign {
             .until_ready(setup.management, "/health/ready", PATIENCE)
             .await?;
         let target = self.target(&setup, running.pid(), variant, users);
-        Ok((running, target))
+        Ok((running, target, setup.database))
     }
 
     fn target(&self, setup: &Setup, pid: u32, variant: Variant, users: usize) -> Target {
@@ -162,7 +175,7 @@ impl Peer for Countersign {
                 targets: Vec::new(),
             };
             for variant in [Variant::Usual, Variant::Other] {
-                let (running, target) = self.launch(&mut site, variant).await?;
+                let (running, target, _) = self.launch(&mut site, variant).await?;
                 started.processes.push(running);
                 started.targets.push(target);
             }

@@ -141,20 +141,29 @@ pub(crate) fn print(scenario: Scenario, rows: &[Row]) {
 
 /// Puts tables and picture into the documentation.
 pub(crate) fn write_docs(docs: &Path, rows: &[Row]) -> Result<(), BenchError> {
-    let file = docs.join("performance.md");
-    let text = std::fs::read_to_string(&file)?;
-    let parts = text
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.ok_or_else(|| {
-        BenchError::Usage(format!("{} has no lines {BEGIN} and {END}", file.display()))
-    })?;
     let images = docs.join("images");
     std::fs::create_dir_all(&images)?;
     std::fs::write(images.join("performance.svg"), svg::plot(&Grid::new(rows)))?;
-    let tables = tables(rows);
-    std::fs::write(file, format!("{before}{BEGIN}\n\n{tables}\n{END}{after}"))?;
-    Ok(())
+    write_between(&docs.join("performance.md"), (BEGIN, END), &tables(rows))
+}
+
+/// Replaces what stands between two lines of a file.
+pub(crate) fn write_between(
+    file: &Path,
+    (begin, end): (&str, &str),
+    content: &str,
+) -> Result<(), BenchError> {
+    let text = std::fs::read_to_string(file)?;
+    let parts = text
+        .split_once(begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = parts.ok_or_else(|| {
+        BenchError::Usage(format!("{} has no lines {begin} and {end}", file.display()))
+    })?;
+    Ok(std::fs::write(
+        file,
+        format!("{before}{begin}\n\n{}\n\n{end}{after}", content.trim_end()),
+    )?)
 }
 
 #[cfg(test)]
