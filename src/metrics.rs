@@ -280,14 +280,24 @@ pub enum Lookup {
     Miss,
 }
 
-/// A copy of the directory was looked for.
-pub fn copy(kind: &'static str, lookup: Lookup) {
+/// A counter at hand: whoever counts with every request need not look it up.
+pub struct Tally(Counter);
+
+impl Tally {
+    /// One more.
+    pub fn count(&self) {
+        self.0.inc();
+    }
+}
+
+/// Counts look-ups of this kind and result in the copies of the directory.
+pub fn copies(kind: &'static str, lookup: Lookup) -> Tally {
     let result = match lookup {
         Lookup::Hit => "hit",
         Lookup::Miss => "miss",
     };
     let labels = [("kind", kind), ("result", result)];
-    METRICS.copies.get_or_create(&labels).inc();
+    Tally(METRICS.copies.get_or_create(&labels).clone())
 }
 
 /// Measures an operation of the state store.

@@ -21,7 +21,7 @@ use crate::{
         role::Authority,
         user::User,
     },
-    metrics::{self, Lookup},
+    metrics::{self, Lookup, Tally},
 };
 
 /// Copies at most, of each kind: a client is some two kilobytes, a user one.
@@ -31,15 +31,16 @@ const RESOURCES: usize = 1_024;
 
 /// Copies of one kind of record.
 pub(super) struct Copies<K, V> {
-    /// What they are called in the metrics.
-    name: &'static str,
+    hits: Tally,
+    misses: Tally,
     cache: Cache<K, V>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Copies<K, V> {
     fn new(name: &'static str, limit: usize) -> Self {
         Self {
-            name,
+            hits: metrics::copies(name, Lookup::Hit),
+            misses: metrics::copies(name, Lookup::Miss),
             cache: Cache::new(limit),
         }
     }
@@ -54,12 +55,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Copies<K, V> {
     ) -> Result<Option<V>, StoreError> {
         let placeholder = match self.cache.get_value_or_guard_async(key).await {
             Ok(copy) => {
-                metrics::copy(self.name, Lookup::Hit);
+                self.hits.count();
                 return Ok(Some(copy));
             }
             Err(placeholder) => placeholder,
         };
-        metrics::copy(self.name, Lookup::Miss);
+        self.misses.count();
         let before = generation.load(Ordering::Acquire);
         let loaded = load.await?;
         if let Some(loaded) = &loaded
