@@ -11,15 +11,16 @@ use axum::Router;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::infrastructure::mail::MailOptions;
 use crate::{
     application::{
         Ports, courier,
         directory::Directory,
+        handlers,
         limits::Limits,
         mail::PostOffice,
         ports::{
-            Announcer, Clock, Mailbox, Mailer, PasswordHasher, Rng, Store, StoreError,
-            state::StateStore,
+            Announcer, Clock, Mailbox, PasswordHasher, Rng, Store, StoreError, state::StateStore,
         },
         queries::origins::ClientOrigins,
         refusals::{self, Refusals},
@@ -33,7 +34,7 @@ use crate::{
         group_commit::GroupCommit,
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError, Seal},
-        mail::{MemoryMailer, SmtpError, SmtpMailer, SmtpOptions},
+        mail::{self, SmtpError},
         password::{Argon2Hasher, StartError},
         random::SystemRng,
         sql::{self, SqlOptions, SqlStore},
@@ -88,17 +89,6 @@ pub enum StateOptions {
     Embedded(PathBuf),
     /// In Redis, for any number of nodes.
     Redis(RedisOptions),
-}
-
-/// Who carries mail.
-#[derive(Clone, Debug)]
-pub enum MailOptions {
-    /// Nobody: what needs mail is not offered.
-    Off,
-    /// It stays in this process, for developers and tests.
-    Memory,
-    /// A mail server.
-    Smtp(SmtpOptions),
 }
 
 /// What differs between a test and the world.
@@ -296,7 +286,7 @@ impl App {
         let announcer: Weak<dyn Announcer> = Arc::<Directory>::downgrade(&directory);
         store.set_announcer(announcer);
         let ledger = Arc::new(GroupCommit::start(store.clone()));
-        let (mailer, mailbox) = open_mail(&options.mail)?;
+        let (mailer, mailbox) = mail::open(&options.mail)?;
         let sealer = Arc::new(Seal {
             kek: kek.clone(),
             rng: rng.clone(),
@@ -413,7 +403,8 @@ impl App {
             self.ports().directory.follow(stop.clone()),
             upkeep::sweep(self.ports(), stop.clone()),
             refusals::follow(self.ports(), stop.clone()),
-            courier::deliver(self.ports(), stop)
+            courier::deliver(self.ports(), stop.clone()),
+            handlers::follow(self.ports(), stop)
         );
     }
 
@@ -431,20 +422,6 @@ impl App {
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ring
     }
-}
-
-/// Who carries mail, and where it stays if it does not leave.
-type Carrier = (Option<Arc<dyn Mailer>>, Option<Arc<dyn Mailbox>>);
-
-fn open_mail(options: &MailOptions) -> Result<Carrier, SmtpError> {
-    Ok(match options {
-        MailOptions::Off => (None, None),
-        MailOptions::Memory => {
-            let memory = Arc::new(MemoryMailer::default());
-            (Some(memory.clone()), Some(memory))
-        }
-        MailOptions::Smtp(options) => (Some(Arc::new(SmtpMailer::new(options)?)), None),
-    })
 }
 
 fn disks_of(options: &AppOptions) -> LocalDisks {

@@ -23,6 +23,8 @@ mod m20261124_000017_revocations;
 mod m20261124_000018_user_security_version;
 mod m20261124_000026_user_login_epoch;
 mod m20261125_000030_outbox_letters;
+mod m20261125_000031_audit_actor;
+mod m20261125_000032_login_statistics;
 mod m20261125_000040_group_parent;
 mod m20261125_000041_user_claims;
 
@@ -76,6 +78,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000018_user_security_version::Migration),
             Box::new(m20261124_000026_user_login_epoch::Migration),
             Box::new(m20261125_000030_outbox_letters::Migration),
+            Box::new(m20261125_000031_audit_actor::Migration),
+            Box::new(m20261125_000032_login_statistics::Migration),
             Box::new(m20261125_000040_group_parent::Migration),
             Box::new(m20261125_000041_user_claims::Migration),
         ]

@@ -130,7 +130,7 @@ pub(super) async fn fail(ports: &Ports, counted: &Counted) -> Result<(), Failure
 }
 
 /// The browser, if the account has logged in with it before.
-fn known<'a>(ports: &Ports, attempt: &Attempt<'a>) -> Option<&'a Device> {
+pub(super) fn known<'a>(ports: &Ports, attempt: &Attempt<'a>) -> Option<&'a Device> {
     let user = attempt.user?;
     attempt
         .device

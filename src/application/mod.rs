@@ -7,6 +7,7 @@ pub mod courier;
 pub mod directory;
 mod error;
 pub mod explanation;
+pub mod handlers;
 pub mod interactions;
 pub mod issue;
 pub mod limits;

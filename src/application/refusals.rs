@@ -207,6 +207,7 @@ mod tests {
             id: String::new(),
             at: Timestamp(at),
             kind: EventKind::ClientRejected,
+            by: None,
             user: None,
             client: None,
             grant: None,

@@ -4,13 +4,13 @@
 use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     ports::{Clock, HashError, PasswordHasher, Rng, Store, StoreError, UnitOfWork},
     trail::{self, About, Origin},
 };
-use crate::domain::event::EventKind;
+use crate::domain::event::{Actor, EventKind};
 
 /// The surroundings of the operator's commands.
 pub struct Registrar {
@@ -71,16 +71,16 @@ impl RegistrarError {
 }
 
 impl Registrar {
-    /// Writes an event as part of `work`. It names the command line as its origin.
+    /// Writes an event as part of `work`. Who is not named is the operator at the
+    /// command line.
     pub(super) async fn record_in(
         &self,
         work: &dyn UnitOfWork,
         kind: EventKind,
         about: About,
     ) -> Result<(), StoreError> {
-        let detail = about.detail.clone().unwrap_or_else(|| json!({}));
         let about = About {
-            detail: Some(by_operator(detail)),
+            actor: about.actor.or(Some(Actor::Operator)),
             ..about
         };
         let event = trail::event(&*self.clock, &*self.rng, kind, &Origin::default(), about);
@@ -102,11 +102,4 @@ impl Registrar {
         self.rng.fill(&mut bytes);
         URL_SAFE_NO_PAD.encode(bytes)
     }
-}
-
-fn by_operator(mut detail: Value) -> Value {
-    if let Some(members) = detail.as_object_mut() {
-        members.insert("by".to_owned(), json!("operator"));
-    }
-    detail
 }

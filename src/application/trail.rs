@@ -1,6 +1,7 @@
 //! The audit trail: events are written in the transaction of the change they tell of.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::{
     Ports,
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        event::{AuditEvent, EventKind},
+        event::{Actor, AuditEvent, EventKind},
         id::{ClientId, GrantId, UserId},
         time::Timestamp,
     },
@@ -27,6 +28,8 @@ pub struct Origin {
 /// What an event is about.
 #[derive(Clone, Debug, Default)]
 pub struct About {
+    /// Who did it, where that is neither the user for themselves nor the client.
+    pub actor: Option<Actor>,
     /// The user.
     pub user: Option<UserId>,
     /// The client.
@@ -51,12 +54,55 @@ pub(super) fn event(
         id: ordered_id(rng, now),
         at: now,
         kind,
+        by: about.actor,
         user: about.user,
         client: about.client,
         grant: about.grant,
         address: origin.address.clone(),
         trace: origin.trace.clone(),
         detail: about.detail.unwrap_or_else(|| json!({})),
+    }
+}
+
+/// What a change changed, for the trail: the members that differ, before and after, without secrets.
+pub fn changes(before: &impl Serialize, after: &impl Serialize) -> Value {
+    let members = |it: Value| match it {
+        Value::Object(members) => members,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    };
+    let mut old = members(serde_json::to_value(before).unwrap_or_default());
+    let mut new = members(serde_json::to_value(after).unwrap_or_default());
+    let differs = |name: &String, value: &Value, other: &Map<String, Value>| {
+        !UNSAID.contains(&name.as_str()) && other.get(name) != Some(value)
+    };
+    let was = old.clone();
+    old.retain(|name, value| differs(name, value, &new));
+    new.retain(|name, value| differs(name, value, &was));
+    let mut changes = json!({ "before": old, "after": new });
+    hide_secrets(&mut changes);
+    changes
+}
+
+/// What changes with everything.
+const UNSAID: [&str; 1] = ["updated_at"];
+/// Members that hold what could be a key, even as a digest.
+const SECRET: [&str; 6] = ["secret", "secrets", "digest", "password", "hash", "token"];
+
+fn hide_secrets(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                if SECRET.contains(&name.as_str()) {
+                    *value = json!("hidden");
+                } else {
+                    hide_secrets(value);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(hide_secrets),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

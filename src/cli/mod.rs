@@ -1,6 +1,7 @@
 //! The command line: each verb in a file of its own. Results go to standard output, errors and
 //! hints to standard error, and the exit code says what kind of error it was.
 
+mod audit;
 mod client;
 mod completion;
 mod config;
@@ -100,6 +101,9 @@ enum Verb {
     /// Register the APIs that tokens are for
     #[command(subcommand)]
     Resource(resource::ResourceVerb),
+    /// See what happened: who did what to whom, when and from where
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
     /// See what mail waits, and try again what was given up
     #[command(subcommand)]
     Outbox(outbox::OutboxVerb),
@@ -166,6 +170,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Role(verb) => role::run(global, verb).await,
         Verb::Client(verb) => client::run(global, verb).await,
         Verb::Resource(verb) => resource::run(global, verb).await,
+        Verb::Audit(verb) => audit::run(global, verb).await,
         Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
         Verb::Explain(explain) => explain.run(global).await,

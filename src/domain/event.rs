@@ -1,5 +1,7 @@
 //! Audit events: who did what to whom, when and from where. Written in the transaction of the change.
 
+use std::fmt::{self, Write as _};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ pub struct AuditEvent {
     pub at: Timestamp,
     /// What.
     pub kind: EventKind,
+    /// Who did it, where [`AuditEvent::actor`] would be wrong otherwise.
+    pub by: Option<Actor>,
     /// The user it is about.
     pub user: Option<UserId>,
     /// The client it is about.
@@ -31,16 +35,98 @@ pub struct AuditEvent {
     pub detail: Value,
 }
 
-/// Declares the kinds with their stored names.
+impl AuditEvent {
+    /// Who did it: who is named, else who usually does such a thing.
+    pub fn actor(&self) -> Option<Actor> {
+        let usual = || match self.kind.usual_actor() {
+            UsualActor::User => self.user.clone().map(Actor::User),
+            UsualActor::Client => self.client.clone().map(Actor::Client),
+            UsualActor::Unknown => None,
+        };
+        self.by.clone().or_else(usual)
+    }
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actor {
+    /// A user, for themselves or as an administrator.
+    User(UserId),
+    /// A client.
+    Client(ClientId),
+    /// Somebody at the command line.
+    Operator,
+    /// Countersign by itself.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Client(id) => write!(f, "client:{id}"),
+            Self::Operator => f.write_str("operator"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl std::str::FromStr for Actor {
+    type Err = super::client::UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("user", id)) => Ok(Self::User(UserId::new(id))),
+            Some(("client", id)) => Ok(Self::Client(ClientId::new(id))),
+            None if text == "operator" => Ok(Self::Operator),
+            None if text == "system" => Ok(Self::System),
+            Some(_) | None => Err(super::client::UnknownName),
+        }
+    }
+}
+
+/// Who usually does what a kind of event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsualActor {
+    /// The user it is about.
+    User,
+    /// The client it is about.
+    Client,
+    /// Nobody can say: whoever it was did not prove to be anybody, or the event must name them.
+    Unknown,
+}
+
+/// What the identifier of every event since `at` comes after: identifiers begin with their time (UUID
+/// version 7, RFC 9562 section 5.7), so that the primary key is an index of time.
+pub fn first_id_at(at: Timestamp) -> String {
+    let millis = u64::try_from(at.0).unwrap_or(0).saturating_mul(1000);
+    let mut id = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10])
+        .into_uuid()
+        .to_string();
+    // The time alone: version and variant would come after identifiers of other makes.
+    id.truncate("00000000-0000".len());
+    id
+}
+
+/// Declares the kinds with their stored names. What a comment says is also the reference of events.
 macro_rules! event_kinds {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal),+ $(,)?) => {
         /// What happened.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum EventKind {
-            $($(#[$doc])* #[serde(rename = $text)] $variant),+
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $variant),+
         }
 
         impl EventKind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+
             /// The stored name, `noun.verb`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
@@ -104,13 +190,119 @@ event_kinds! {
     UserUnlocked = "user.unlocked",
     /// A password was set.
     PasswordChanged = "password.changed",
-    /// A role, group or assignment changed.
+    /// The address of an account changed.
+    EmailChanged = "email.changed",
+    /// A role or group was defined anew.
     RoleChanged = "role.changed",
+    /// A user got a role.
+    RoleAssigned = "role.assigned",
+    /// A user lost a role.
+    RoleUnassigned = "role.unassigned",
     /// A signing key was made or imported.
     KeyCreated = "key.created",
     /// An operator let messages that were given up be tried again.
     OutboxRetried = "outbox.retried",
 }
+
+impl EventKind {
+    /// Who usually does it.
+    pub fn usual_actor(self) -> UsualActor {
+        match self {
+            Self::LoginSucceeded
+            | Self::LoggedOut
+            | Self::ConsentGranted
+            | Self::ConsentDenied
+            | Self::ConsentWithdrawn
+            | Self::PasswordChanged
+            | Self::EmailChanged => UsualActor::User,
+            Self::GrantIssued
+            | Self::GrantRevoked
+            | Self::CodeReplayed
+            | Self::CodeMisused
+            | Self::RefreshReplayed
+            | Self::RefreshMisused => UsualActor::Client,
+            Self::LoginFailed
+            | Self::LoginThrottled
+            | Self::ClientRejected
+            | Self::ClientCreated
+            | Self::ClientChanged
+            | Self::ClientDeleted
+            | Self::UserCreated
+            | Self::UserChanged
+            | Self::UserDeactivated
+            | Self::UserActivated
+            | Self::UserUnlocked
+            | Self::RoleChanged
+            | Self::RoleAssigned
+            | Self::RoleUnassigned
+            | Self::KeyCreated
+            | Self::OutboxRetried => UsualActor::Unknown,
+        }
+    }
+
+    /// Whether something follows from it after the commit: a notice, a count.
+    pub fn is_handled(self) -> bool {
+        self.consequence().is_some()
+    }
+
+    /// What follows from it after the commit.
+    pub fn consequence(self) -> Option<&'static str> {
+        if self == Self::LoginSucceeded {
+            let both = "Counted by day, user and client. Mail to the user where the browser was new to the account.";
+            Some(both)
+        } else if self == Self::LoginFailed {
+            Some("Counted by day, user and client.")
+        } else if matches!(self, Self::PasswordChanged | Self::RefreshReplayed) {
+            Some("Mail to the user.")
+        } else {
+            None
+        }
+    }
+}
+
+/// The reference of events, Markdown.
+pub fn reference() -> String {
+    let mut page = REFERENCE.to_owned();
+    for kind in EventKind::ALL {
+        let actor = match kind.usual_actor() {
+            UsualActor::User => "the user",
+            UsualActor::Client => "the client",
+            UsualActor::Unknown => "as `actor` says",
+        };
+        let meaning = kind.meaning().trim();
+        let consequence = kind.consequence().unwrap_or("–");
+        let kind = kind.as_str();
+        let _ = writeln!(page, "| `{kind}` | {meaning} | {actor} | {consequence} |");
+    }
+    page
+}
+
+const REFERENCE: &str = "\
+# Events
+
+<!-- Written by `countersign audit reference`; a test keeps it so. -->
+
+Every event is a row of the audit trail, written in the transaction of the change that it tells of. Rows
+are only ever added; nothing but retention removes them. Notices and counts follow after the commit,
+exactly once each, on whatever node comes first.
+
+`countersign audit list` shows them, `countersign audit export` writes JSON Lines, `countersign audit
+follow` waits for more. Each has
+
+| Member | Meaning |
+|---|---|
+| `id` | Unique; in the order of time. |
+| `at` | When, UTC. |
+| `kind` | What, from the list below. |
+| `actor` | Who: `user:…`, `client:…`, `operator` (the command line), `system`, or nothing where whoever it was did not prove to be anybody. |
+| `user`, `client`, `grant` | On whom and on what. |
+| `address` | From where: the peer's address, for IPv6 its /64 network. |
+| `trace` | The request's trace id, which log and error page show too. |
+| `detail` | More, such as `before` and `after` of a change. Never a secret. |
+
+| Kind | Meaning | Actor | What follows |
+|---|---|---|---|
+";
 
 /// What becomes of a message after the commit that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -22,12 +22,22 @@ impl Timestamp {
         Self(self.0.saturating_sub(seconds(duration)))
     }
 
+    /// The day in which this moment lies.
+    pub fn day(self) -> Day {
+        Day(self.0.div_euclid(86_400))
+    }
+
     /// How long ago `earlier` was; zero if it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         let elapsed = self.0.saturating_sub(earlier.0);
         Duration::from_secs(u64::try_from(elapsed).unwrap_or(0))
     }
 }
+
+/// A day in UTC, counted from 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Day(pub i64);
 
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)

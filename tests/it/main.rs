@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod audit_trail;
 mod authorize_check;
 mod claim_mappers;
 mod cli;

@@ -31,24 +31,22 @@ pub async fn assign_role(
     let user = find_user(&*work, user).await?;
     let found = work.role_by_name(role).await?;
     let role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
-    let change = match assignment {
+    let kind = match assignment {
         Assignment::Give => {
             work.assign_role(&user.id, &role.id).await?;
-            "assigned"
+            EventKind::RoleAssigned
         }
         Assignment::Take => {
             work.unassign_role(&user.id, &role.id).await?;
-            "unassigned"
+            EventKind::RoleUnassigned
         }
     };
     let about = About {
         user: Some(user.id),
-        detail: Some(json!({ "role": role.name, "change": change })),
+        detail: Some(json!({ "role": role.name })),
         ..About::default()
     };
-    registrar
-        .record_in(&*work, EventKind::RoleChanged, about)
-        .await?;
+    registrar.record_in(&*work, kind, about).await?;
     work.commit().await?;
     Ok(())
 }

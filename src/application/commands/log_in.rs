@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::{
     application::{
         Failure, Ports,
@@ -100,7 +102,7 @@ pub async fn log_in(
         {
             login_limits::forget(ports, &counted).await?;
             let rehashed = rehash(ports, command.password, check).await;
-            let login = succeed(ports, user, (rehashed, command.client), origin).await?;
+            let login = succeed(ports, user, rehashed, &attempt).await?;
             Ok(in_session_of(command.current, login))
         }
         _ => {
@@ -122,9 +124,14 @@ async fn rehash(ports: &Ports, password: &str, check: PasswordCheck) -> Option<P
 async fn succeed(
     ports: &Ports,
     user: &User,
-    (rehashed, client): (Option<PasswordHash>, Option<&ClientId>),
-    origin: &Origin,
+    rehashed: Option<PasswordHash>,
+    attempt: &Attempt<'_>,
 ) -> Result<Login, Failure> {
+    let (client, origin) = (attempt.client, attempt.origin);
+    let device = match login_limits::known(ports, attempt) {
+        Some(_) => "known",
+        None => "new",
+    };
     let now = ports.clock.now();
     let work = ports.store.begin().await?;
     if let Some(hash) = rehashed {
@@ -133,6 +140,7 @@ async fn succeed(
     let about = About {
         user: Some(user.id.clone()),
         client: client.cloned(),
+        detail: Some(json!({ "device": device })),
         ..About::default()
     };
     ports

@@ -9,6 +9,7 @@ mod outbox;
 mod repositories;
 mod seal;
 pub mod state;
+mod statistics;
 
 use std::{error::Error, fmt, sync::Weak};
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 
 pub use self::{
     backlog::*, changes::*, keys::*, ledger::*, mail::*, outbox::*, repositories::*, seal::*,
+    statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
@@ -67,6 +69,7 @@ pub trait Reader:
     + Audit
     + Backlogs
     + Outbox
+    + Statistics
     + Changes
     + Revocations
     + Send
@@ -84,6 +87,7 @@ impl<
         + Audit
         + Backlogs
         + Outbox
+        + Statistics
         + Changes
         + Revocations
         + Send
@@ -104,6 +108,7 @@ pub trait UnitOfWork:
     + KeysMut
     + AuditMut
     + OutboxMut
+    + StatisticsMut
     + ChangesMut
     + RevocationsMut
 {

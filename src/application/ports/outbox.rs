@@ -44,6 +44,15 @@ pub trait OutboxMut {
         limit: u64,
     ) -> Result<Vec<OutboxMessage>, StoreError>;
 
+    /// Takes at most `limit` messages that are due out of the outbox, the oldest first; their
+    /// identifiers. Nobody else takes them, and they are back if this transaction is not committed.
+    async fn take_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// Removes a delivered message.
     async fn delivered(&self, id: &str) -> Result<(), StoreError>;
 

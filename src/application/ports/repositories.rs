@@ -243,6 +243,54 @@ pub trait Audit {
         since: Timestamp,
         limit: u64,
     ) -> Result<Vec<AuditEvent>, StoreError>;
+
+    /// A slice of the trail in the order of identifiers, which is that of time.
+    async fn audit(&self, slice: &AuditSlice) -> Result<Vec<AuditEvent>, StoreError>;
+
+    /// The events with these identifiers, oldest first. What is not there is left out.
+    async fn events_by_id(&self, ids: &[String]) -> Result<Vec<AuditEvent>, StoreError>;
+}
+
+/// By what the trail is looked up.
+#[derive(Clone, Debug)]
+pub enum AuditKey {
+    /// By time alone.
+    All,
+    /// What is about this user.
+    User(UserId),
+}
+
+/// Which end comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As it happened.
+    OldestFirst,
+    /// The latest first.
+    NewestFirst,
+}
+
+/// A part of the trail.
+#[derive(Clone, Debug)]
+pub struct AuditSlice {
+    /// By what it is looked up.
+    pub key: AuditKey,
+    /// Identifiers from this on.
+    pub from: Option<String>,
+    /// Identifiers before this.
+    pub before: Option<String>,
+    /// Identifiers beyond this one, in the direction of `order`.
+    pub after: Option<String>,
+    /// Which end comes first.
+    pub order: Order,
+    /// Rows at most.
+    pub limit: u64,
+}
+
+impl AuditSlice {
+    /// The slice goes on beyond this identifier.
+    pub fn go_on_after(&mut self, id: Option<String>) {
+        self.after = id;
+    }
 }
 
 /// The audit trail, which only grows, but for what is too old to keep.

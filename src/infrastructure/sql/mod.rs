@@ -22,6 +22,7 @@ pub mod migrate;
 mod outbox;
 mod place;
 mod roles;
+mod statistics;
 mod users;
 
 use std::{

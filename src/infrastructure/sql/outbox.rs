@@ -74,16 +74,7 @@ impl OutboxMut for Sql<DatabaseTransaction> {
         retry_at: Timestamp,
         limit: u64,
     ) -> Result<Vec<OutboxMessage>, StoreError> {
-        let due = outbox::Entity::find()
-            .filter(COLUMN.kind.eq(kind.as_str()))
-            .filter(COLUMN.due_at.lte(now.0))
-            .order_by_asc(COLUMN.due_at)
-            .order_by_asc(COLUMN.id)
-            .limit(row_limit(limit))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .all(&self.connection)
-            .await;
-        let due = self.checked(due)?;
+        let due = self.lock_due(kind, now, limit).await?;
         let claimed = outbox::Entity::update_many()
             .col_expr(Column::DueAt, retry_at.0.into())
             .col_expr(Column::Attempts, COLUMN.attempts.into_simple_expr().add(1))
@@ -94,6 +85,21 @@ impl OutboxMut for Sql<DatabaseTransaction> {
         due.into_iter()
             .map(|row| to_claimed(row, retry_at))
             .collect()
+    }
+
+    async fn take_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let due = self.lock_due(kind, now, limit).await?;
+        let ids: Vec<String> = due.into_iter().map(|row| row.id).collect();
+        let taken = outbox::Entity::delete_many()
+            .filter(COLUMN.id.is_in(ids.iter().map(String::as_str)))
+            .exec(&self.connection);
+        self.checked(taken.await)?;
+        Ok(ids)
     }
 
     async fn delivered(&self, id: &str) -> Result<(), StoreError> {
@@ -141,6 +147,24 @@ impl OutboxMut for Sql<DatabaseTransaction> {
 }
 
 impl Sql<DatabaseTransaction> {
+    async fn lock_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<outbox::Model>, StoreError> {
+        let due = outbox::Entity::find()
+            .filter(COLUMN.kind.eq(kind.as_str()))
+            .filter(COLUMN.due_at.lte(now.0))
+            .order_by_asc(COLUMN.due_at)
+            .order_by_asc(COLUMN.id)
+            .limit(row_limit(limit))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(&self.connection)
+            .await;
+        self.checked(due)
+    }
+
     async fn updated(&self, update: UpdateMany<outbox::Entity>) -> Result<bool, StoreError> {
         let updated = update.exec(&self.connection).await;
         Ok(self.checked(updated)?.rows_affected > 0)

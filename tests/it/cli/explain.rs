@@ -58,6 +58,7 @@ async fn the_trail_is_told_without_a_log() {
             .to_string(),
         at: now,
         kind: EventKind::CodeReplayed,
+        by: None,
         user: None,
         client: Some(ClientId::new("web\u{1b}[31m")),
         grant: None,

@@ -145,6 +145,7 @@ pub(super) async fn many_events_and_grants_are_written_at_once(database: &TestDa
         id: format!("{at:03}"),
         at: NOW,
         kind: EventKind::GrantIssued,
+        by: None,
         user: None,
         client: None,
         grant: None,

@@ -21,6 +21,7 @@ fn event(id: &str) -> AuditEvent {
         id: id.to_owned(),
         at: NOW,
         kind: EventKind::GrantIssued,
+        by: None,
         user: Some(user_id("grace")),
         client: Some(ClientId::new("app")),
         grant: Some(GrantId::new("g")),

@@ -6,7 +6,9 @@ use std::{
 };
 
 use countersign::{
-    application::ports::{OutboxFilter, Reader, Store as _},
+    application::ports::{
+        AuditKey, AuditSlice, LoginCount, Order, OutboxFilter, Reader, Store as _,
+    },
     domain::{
         consent::Consent,
         event::{AuditEvent, EventKind, OutboxKind, OutboxMessage},
@@ -73,9 +75,10 @@ fn every_method_of_the_ports_is_exercised() {
     let (keys, _) = keys.split_once("/// A document").unwrap();
     let repositories = include_str!("../../../src/application/ports/repositories.rs");
     let outbox = include_str!("../../../src/application/ports/outbox.rs");
+    let statistics = include_str!("../../../src/application/ports/statistics.rs");
     let changes = include_str!("../../../src/application/ports/changes.rs");
     let mut methods = 0;
-    for port in [keys, repositories, outbox, changes] {
+    for port in [keys, repositories, outbox, statistics, changes] {
         for method in port.split("async fn ").skip(1) {
             let (name, _) = method.split_once('(').unwrap();
             let call = format!(".{name}(");
@@ -143,6 +146,8 @@ async fn write(store: &SqlStore) {
         unit.postpone(&message(), NOW, "why").await.unwrap();
         unit.bury(&message(), NOW, "why").await.unwrap();
         unit.revive("m", NOW).await.unwrap();
+        unit.take_due(OutboxKind::Event, NOW, 5).await.unwrap();
+        unit.count_logins(&[login_count()]).await.unwrap();
     });
 }
 
@@ -165,6 +170,13 @@ async fn read(reader: &dyn Reader) {
     reader.backlog(5).await.unwrap();
     reader.events_of_trace("t", NOW, 5).await.unwrap();
     reader.latest_change().await.unwrap();
+    let ids = ["e".to_owned(), "e2".to_owned()];
+    reader.events_by_id(&ids).await.unwrap();
+    slices(reader).await;
+    let (first, last) = (NOW.day(), NOW.day());
+    reader.daily_logins(first, last).await.unwrap();
+    reader.logins_of(&grace, first, last).await.unwrap();
+    reader.has_logged_in(&grace).await.unwrap();
     reader.has_due(OutboxKind::Mail, NOW).await.unwrap();
     reader.changes_from(0, 5).await.unwrap();
     reader.is_any_revoked(&["r".to_owned()]).await.unwrap();
@@ -176,6 +188,34 @@ async fn read(reader: &dyn Reader) {
         for filter in [OutboxFilter::All, OutboxFilter::Dead] {
             reader.outbox(filter, &page).await.unwrap();
         }
+    }
+}
+
+async fn slices(reader: &dyn Reader) {
+    for key in [AuditKey::All, AuditKey::User(user_id("grace"))] {
+        for order in [Order::OldestFirst, Order::NewestFirst] {
+            for after in [None, Some("a".to_owned())] {
+                let slice = AuditSlice {
+                    key: key.clone(),
+                    from: after.clone(),
+                    before: after.clone(),
+                    after,
+                    order,
+                    limit: 5,
+                };
+                reader.audit(&slice).await.unwrap();
+            }
+        }
+    }
+}
+
+fn login_count() -> LoginCount {
+    LoginCount {
+        day: NOW.day(),
+        user: Some(user_id("grace")),
+        client: None,
+        succeeded: 1,
+        failed: 0,
     }
 }
 
@@ -238,6 +278,7 @@ fn event() -> AuditEvent {
         id: "e".to_owned(),
         at: NOW,
         kind: EventKind::LoginSucceeded,
+        by: None,
         user: None,
         client: None,
         grant: None,

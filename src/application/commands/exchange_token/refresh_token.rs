@@ -8,6 +8,7 @@ use crate::{
         issue::{Issue, Prepared, prepare},
         ports::state::StateKey,
         state::{self, Stored},
+        trail::About,
     },
     domain::{client::GrantType, event::EventKind, id::GrantId, scope::Scope},
     protocol::{
@@ -103,7 +104,10 @@ async fn attempt(
         }
         Rotation::Replay => {
             let grant = &stored.record.grant.id;
-            let about = about_grant(client.id.clone(), grant);
+            let about = About {
+                user: stored.record.grant.subject().cloned(),
+                ..about_grant(client.id.clone(), grant)
+            };
             let why = (EventKind::RefreshReplayed, about);
             end_grant(ports, grant, client, why, call.origin).await?;
             Err(invalid_grant("the refresh token was used before").into())

@@ -10,6 +10,7 @@ pub struct Model {
     pub id: String,
     pub at: i64,
     pub kind: String,
+    pub actor: Option<String>,
     pub user_id: Option<String>,
     pub client_id: Option<String>,
     pub grant_id: Option<String>,

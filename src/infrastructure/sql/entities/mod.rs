@@ -11,6 +11,7 @@ pub(super) mod grant;
 pub(super) mod group;
 pub(super) mod group_member;
 pub(super) mod group_role;
+pub(super) mod login_statistics;
 pub(super) mod outbox;
 pub(super) mod password_credential;
 pub(super) mod permission;
