@@ -19,7 +19,7 @@ fn shown() -> String {
     metrics::token_request("refresh_token", &good);
     metrics::event("login.succeeded");
     metrics::mail("sent");
-    metrics::copy("client", Lookup::Hit);
+    metrics::copies("client", Lookup::Hit).count();
     metrics::password(&good);
     metrics::spans("sent", 1);
     metrics::outbox(None);
