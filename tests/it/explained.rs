@@ -157,8 +157,8 @@ on_both! {
         let log = Log::open();
         authorize(&app, &[("redirect_uri", "https://rp.example/\u{1b}[31m\n{}")]).await;
         assert!(!log.text().contains('\u{1b}'));
-        let long = format!("https://rp.example/\"}},\"client\":\"{}", "x".repeat(1_900));
-        authorize(&app, &[("redirect_uri", &long)]).await;
+        let endless = format!("https://rp.example/\"}},\"client\":\"{}", "x".repeat(1_900));
+        authorize(&app, &[("redirect_uri", &endless)]).await;
         let line = log.line(UNANSWERABLE);
         let received = line["received"].as_str().unwrap();
         assert!(received.starts_with("https://rp.example/") && received.len() < 400, "{line}");
