@@ -45,7 +45,7 @@ impl Log {
         let subscriber = telemetry::subscriber(LogFormat::Json, move || writer.clone());
         Self {
             lines,
-            _guard: tracing::subscriber::set_default(subscriber),
+            _guard: crate::support::log::listen(subscriber),
         }
     }
 

@@ -171,10 +171,7 @@ async fn c175_no_secret_reaches_the_log() {
         .with_writer(move || writer.clone());
     let filter: tracing_subscriber::filter::Targets = "debug,countersign=trace".parse().unwrap();
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-    // While there is one subscriber only, tracing asks the thread that meets an event first, which
-    // may be another test's and have none, and remembers its no. A second one makes it ask all.
-    let _other = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = crate::support::log::listen(subscriber);
 
     let app = TestApp::start(Stage::Embedded).await;
     let secrets = handle_secrets(&app).await;

@@ -50,10 +50,7 @@ async fn neither_password_nor_sql_nor_values_reach_the_log() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(log.clone())
         .finish();
-    // While there is one subscriber only, tracing asks the thread that meets an event first, which
-    // may be another test's and have none, and remembers its no. A second one makes it ask all.
-    let _other = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = crate::support::log::listen(subscriber);
     tracing::trace!("the log works");
     let store = sql::connect(url.as_str(), &options()).await.unwrap();
     sql::migrate::up(&store).await.unwrap();

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod browser;
+pub(crate) mod log;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod smtp;
