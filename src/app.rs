@@ -28,6 +28,7 @@ use crate::{
         upkeep,
     },
     config::{Config, Mode, ServerConfig, StateConfig, TelemetryConfig},
+    domain::password::words_of_host,
     infrastructure::{
         clock::SystemClock,
         disk::LocalDisks,
@@ -35,7 +36,7 @@ use crate::{
         jose::{KeyError, KeyRing},
         kek::{Kek, KekError, Seal},
         mail::{self, SmtpError},
-        password::{Argon2Hasher, StartError},
+        password::{Argon2Hasher, BreachedPasswords, StartError},
         random::SystemRng,
         sql::{self, SqlOptions, SqlStore},
         state::{EmbeddedStore, Metered, RedisOptions, RedisStore, StateSessions},
@@ -54,6 +55,9 @@ use crate::{
         server::{ServeError, Server, ServerOptions, TlsFiles},
     },
 };
+
+/// The name that stands on the pages.
+const PRODUCT: &str = "countersign";
 
 /// What a provider is built from.
 #[derive(Clone, Debug)]
@@ -106,7 +110,17 @@ impl Surroundings {
     pub fn of(config: &Config) -> Result<Self, StartError> {
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let passwords = &config.passwords;
-        let passwords = Argon2Hasher::start(passwords.cost, passwords.load, rng.clone())?;
+        let breached = match &passwords.breached_file {
+            Some(file) => Some(
+                BreachedPasswords::open(file)
+                    .map_err(|error| StartError::Breached(file.clone(), error))?,
+            ),
+            None => None,
+        };
+        let mut words = words_of_host(config.issuer.host());
+        words.push(PRODUCT.to_owned());
+        let passwords = Argon2Hasher::start(passwords.cost, passwords.load, rng.clone())?
+            .screening(words, breached);
         Ok(Self {
             clock: Arc::new(SystemClock),
             rng,
@@ -385,6 +399,7 @@ impl App {
             },
             Box::pin(self.maintain(over.clone()))
         );
+        self.web.errands.idle().await;
         if let Some(tracer) = &self.tracer {
             tracer.flush().await;
         }
@@ -406,6 +421,11 @@ impl App {
             courier::deliver(self.ports(), stop.clone()),
             handlers::follow(self.ports(), stop)
         );
+    }
+
+    /// Waits until what goes on after its request was answered is done.
+    pub async fn idle(&self) {
+        self.web.errands.idle().await;
     }
 
     /// What was sent, where mail stays on this machine.

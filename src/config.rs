@@ -10,6 +10,7 @@ mod limits;
 mod mail;
 mod reader;
 mod reference;
+mod registration;
 mod source;
 mod telemetry;
 mod values;
@@ -35,7 +36,7 @@ pub use self::{
     values::{format_duration, parse_duration},
 };
 use crate::{
-    application::settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
+    application::settings::{Lifetimes, LoginLimits, Registration, RequestLimits, Settings},
     domain::key::SigningAlgorithm,
     infrastructure::{
         password::{PasswordCost, PasswordLoad},
@@ -73,6 +74,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// `[audit]`: how long events are kept; for good where absent.
     pub audit_retention: Option<Duration>,
+    /// `[registration]`
+    pub registration: Registration,
     /// `[log]`
     pub log: LogConfig,
     /// `[telemetry]`: where spans are sent, if anywhere.
@@ -156,12 +159,14 @@ pub struct KeyConfig {
 }
 
 /// Password hashing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PasswordConfig {
     /// What a hash costs.
     pub cost: PasswordCost,
     /// How many at once.
     pub load: PasswordLoad,
+    /// Digests of stolen passwords, which nobody may choose.
+    pub breached_file: Option<PathBuf>,
 }
 
 /// The log, on standard error.
@@ -205,6 +210,7 @@ impl Config {
             login_limits: self.login_limits.clone(),
             audit_retention: self.audit_retention,
             request_limits: self.request_limits.clone(),
+            registration: self.registration.clone(),
         }
     }
 }
@@ -223,6 +229,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let passwords = read_passwords(r);
     let mail = mail::read(r, issuer.as_ref());
     let audit_retention = r.duration_or_zero("audit.retention");
+    let registration = registration::read(r);
     let log = read_log(r);
     let telemetry = telemetry::read(r);
     Some(Config {
@@ -239,6 +246,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         passwords: passwords?,
         mail: mail?,
         audit_retention: Some(audit_retention?).filter(|kept| !kept.is_zero()),
+        registration: registration?,
         log: log?,
         telemetry: telemetry?,
     })
@@ -408,6 +416,7 @@ fn read_passwords(r: &mut Reader) -> Option<PasswordConfig> {
     let workers = r.optional_integer("passwords.workers", 1..=1_024);
     let queue = r.integer("passwords.queue", 0..=100_000);
     let deadline = r.duration("passwords.deadline");
+    let breached_file = r.path("passwords.breached_file");
     let cost = PasswordCost {
         memory_kib: u32::try_from(memory_kib?).ok()?,
         passes: u32::try_from(passes?).ok()?,
@@ -428,6 +437,7 @@ fn read_passwords(r: &mut Reader) -> Option<PasswordConfig> {
             queue: usize::try_from(queue?).ok()?,
             deadline: deadline?,
         },
+        breached_file,
     })
 }
 

@@ -77,6 +77,9 @@ impl From<HashError> for Failure {
         match error {
             HashError::Busy => Self::Unavailable("password hashing", Some(Box::new(error))),
             HashError::Corrupt => Self::Broken("a password hash", Some(Box::new(error))),
+            HashError::Unscreened => {
+                Self::Broken("the list of stolen passwords", Some(Box::new(error)))
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod issue;
 pub mod limits;
 mod login_limits;
 pub mod mail;
+mod new_password;
+pub mod one_time;
 pub mod ports;
 pub mod queries;
 pub mod refusals;
@@ -24,7 +26,6 @@ pub mod upkeep;
 
 use std::sync::Arc;
 
-pub use self::error::Failure;
 use self::{
     directory::Directory,
     limits::Limits,
@@ -33,6 +34,7 @@ use self::{
     refusals::Refusals,
     settings::Settings,
 };
+pub use self::{error::Failure, new_password::NewPasswordError};
 use crate::protocol::{known_device::DeviceKey, refresh::RefreshKey};
 
 /// Everything a use case may need. One per process.

@@ -7,6 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
+    NewPasswordError,
     ports::{Clock, HashError, PasswordHasher, Rng, Store, StoreError, UnitOfWork},
     trail::{self, About, Origin},
 };
@@ -56,6 +57,15 @@ impl From<StoreError> for RegistrarError {
         match error {
             StoreError::Conflict(what) => Self::Exists(what),
             StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::Store(error),
+        }
+    }
+}
+
+impl From<NewPasswordError> for RegistrarError {
+    fn from(error: NewPasswordError) -> Self {
+        match error {
+            NewPasswordError::Unfit(unfit) => Self::invalid("password", unfit),
+            NewPasswordError::Hash(error) => Self::Hash(error),
         }
     }
 }

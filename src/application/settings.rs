@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::limits::Endpoint;
 use crate::{
-    domain::{client::Client, key::SigningAlgorithm},
+    domain::{client::Client, key::SigningAlgorithm, user::Email},
     protocol::{capability::Features, issuer::Issuer, refresh::RefreshPolicy},
 };
 
@@ -25,6 +25,38 @@ pub struct Settings {
     pub audit_retention: Option<Duration>,
     /// How much may be asked.
     pub request_limits: RequestLimits,
+    /// Who may make an account.
+    pub registration: Registration,
+}
+
+/// Who may make an account of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody: operators make accounts.
+    Off,
+    /// Whoever has an email address.
+    Anybody,
+    /// Who has one at one of these domains, in lower case.
+    Domains(Vec<String>),
+}
+
+impl Registration {
+    /// Whether anybody may.
+    pub fn is_on(&self) -> bool {
+        *self != Self::Off
+    }
+
+    /// Whether who has this address may.
+    pub fn admits(&self, email: &Email) -> bool {
+        let domain = email.as_str().split_once('@').map(|(_, domain)| domain);
+        match self {
+            Self::Off => false,
+            Self::Anybody => true,
+            Self::Domains(domains) => {
+                domain.is_some_and(|domain| domains.iter().any(|known| known == domain))
+            }
+        }
+    }
 }
 
 /// How long things live where a client does not say otherwise.

@@ -28,12 +28,20 @@ enum Sweep {
     Revocations,
     /// Changes of the directory that every node has seen.
     Changes,
+    /// Links that nobody can follow any more.
+    Links,
     /// Events of the trail beyond the time that the operator keeps them.
     Events,
 }
 
 impl Sweep {
-    const ALL: [Self; 4] = [Self::Grants, Self::Revocations, Self::Changes, Self::Events];
+    const ALL: [Self; 5] = [
+        Self::Grants,
+        Self::Revocations,
+        Self::Changes,
+        Self::Links,
+        Self::Events,
+    ];
 }
 
 /// Removes what nobody needs any more, until `stop`.
@@ -78,6 +86,7 @@ impl Sweep {
             Self::Grants => work.sweep_grants(now, BATCH).await,
             Self::Revocations => work.sweep_revocations(now.minus(KEPT), BATCH).await,
             Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
+            Self::Links => work.sweep_links(now.minus(KEPT), BATCH).await,
             Self::Events => match ports.settings.audit_retention {
                 Some(kept) => work.sweep_events(now.minus(kept), BATCH).await,
                 None => Ok(0),

@@ -122,7 +122,7 @@ impl From<RegistrarError> for CliError {
             }
             RegistrarError::Exists(_) => Self::exists(text).hint("choose another name"),
             RegistrarError::Store(error) => error.into(),
-            RegistrarError::Hash(HashError::Corrupt) => Self::failed(text),
+            RegistrarError::Hash(HashError::Corrupt | HashError::Unscreened) => Self::failed(text),
             RegistrarError::Hash(HashError::Busy) => Self::unavailable(text),
         }
     }

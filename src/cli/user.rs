@@ -17,6 +17,7 @@ use crate::{
         commands::{
             assign_role::{Assignment, assign_role},
             change_user::{set_password, set_user_status, unlock},
+            invite::invitation,
             register_user::{EmailProof, RegisterUser, register_user},
         },
         ports::Page,
@@ -51,6 +52,13 @@ pub(super) enum UserVerb {
         user: String,
         #[command(flatten)]
         password: PasswordSource,
+    },
+    /// Print a link with which the user chooses a password: once, within an hour
+    ///
+    /// Hand it over as you would a password. Setting it ends all sessions and tokens of the user.
+    Invite {
+        /// Username or email address
+        user: String,
     },
     /// Let a user try passwords again at once, after too many wrong ones
     ///
@@ -122,8 +130,14 @@ pub(super) struct AddUser {
 }
 
 pub(super) async fn run(global: &Global, verb: UserVerb) -> Result<(), CliError> {
-    let (registrar, _) = registrar::open(global).await?;
+    let (registrar, config) = registrar::open(global).await?;
     match verb {
+        UserVerb::Invite { user } => {
+            let (user, link) = invitation(&registrar, &user).await?;
+            let link = link.under(&config.issuer);
+            let json = json!({ "username": user.username, "link": link });
+            global.output().print(&json, link)
+        }
         UserVerb::Add(add) => self::add(global, &registrar, add).await,
         UserVerb::List => list(global, &registrar).await,
         UserVerb::Show { user } => show(global, &registrar, &user).await,

@@ -70,11 +70,18 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "limits",
         "How often a login may be tried, and how much may be asked in a minute. `0` is no limit.",
     ),
-    ("passwords", "Password hashing with argon2id."),
+    (
+        "passwords",
+        "Which passwords are taken, and their hashing with argon2id.",
+    ),
     (
         "mail",
         "Mail to users. Without `host` none is sent: notices of new devices, changed passwords and \
          replayed tokens, password reset, verification of addresses and invitations by mail are off.",
+    ),
+    (
+        "registration",
+        "Accounts that people make for themselves. An address is proved by mail before there is an account.",
     ),
     ("audit", "The trail of events in the database."),
     ("log", "The log, on standard error."),
@@ -192,6 +199,8 @@ keys! {
     "passwords.workers": Integer, "Hashes computed at the same time; the number of processor cores where absent.";
     "passwords.queue": Integer = "128", "Requests that may wait for a worker; further ones get 503.";
     "passwords.deadline": Duration = "\"2s\"", "How long a request waits before 503.";
+    "passwords.breached_file": Path,
+        "Stolen passwords that nobody may choose: SHA-1 digests in hexadecimal, one a line, sorted, as the Pwned Passwords downloads have them (\"ordered by hash\"). It is searched on disk. Common passwords are refused without it.";
 
     "mail.host": Text, "The SMTP server, by the name that its certificate is for.";
     "mail.port": Integer, "Its port; where absent 587 with `starttls`, 465 with `tls`, 25 without either.";
@@ -203,6 +212,11 @@ keys! {
     "mail.ca_file": Path,
         "Certificates (PEM) that the server's must descend from, instead of the public authorities.";
     "mail.timeout": Duration = "\"30s\"", "How long sending one mail may take; 2m at most.";
+
+    "registration.self": Text = "\"off\"",
+        "`on` lets people make accounts, where `[mail]` is set up.";
+    "registration.domains": List = "[]",
+        "Only for email addresses at these domains; for any where empty.";
 
     "audit.retention": Duration = "\"400d\"",
         "How long events are kept; older ones are removed in small batches. `0s` keeps them for good.";

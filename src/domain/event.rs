@@ -190,8 +190,12 @@ event_kinds! {
     UserUnlocked = "user.unlocked",
     /// A password was set.
     PasswordChanged = "password.changed",
-    /// The address of an account changed.
+    /// A proved address took the place of an account's.
     EmailChanged = "email.changed",
+    /// Somebody asked for a mail with which the password can be set anew.
+    PasswordResetAsked = "password.reset_asked",
+    /// An administrator invited the user of an account to choose a password.
+    UserInvited = "user.invited",
     /// A role or group was defined anew.
     RoleChanged = "role.changed",
     /// A user got a role.
@@ -232,6 +236,8 @@ impl EventKind {
             | Self::UserDeactivated
             | Self::UserActivated
             | Self::UserUnlocked
+            | Self::PasswordResetAsked
+            | Self::UserInvited
             | Self::RoleChanged
             | Self::RoleAssigned
             | Self::RoleUnassigned

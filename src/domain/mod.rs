@@ -10,6 +10,8 @@ pub mod event;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod one_time;
+pub mod password;
 pub mod permission;
 pub mod redirect_uri;
 pub mod resource;

@@ -13,9 +13,10 @@
 //! same keys on another system produce the same password. NFKC would also make different
 //! characters equal, which nobody needs here.
 
+mod breached;
 mod workers;
 
-use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{io, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -23,13 +24,13 @@ use argon2::{
 };
 use async_trait::async_trait;
 use subtle::ConstantTimeEq as _;
-use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+pub use self::breached::BreachedPasswords;
 use self::workers::{Refused, Workers};
 use crate::{
     application::ports::{HashError, PasswordCheck, PasswordHasher, Rng},
-    domain::user::PasswordHash,
+    domain::{password::normalize, user::PasswordHash},
     metrics::{self, WaitingPassword},
     telemetry,
 };
@@ -114,6 +115,9 @@ pub enum StartError {
     /// The parameters are out of range.
     #[error(transparent)]
     Cost(#[from] InvalidCost),
+    /// The list of stolen passwords cannot be used.
+    #[error("the list of stolen passwords {} cannot be used", .0.display())]
+    Breached(PathBuf, #[source] io::Error),
     /// The operating system gives us no thread.
     #[error("no thread for password hashing")]
     Thread(#[from] io::Error),
@@ -126,6 +130,8 @@ pub struct Argon2Hasher {
     deadline: Duration,
     rng: Arc<dyn Rng>,
     workers: Workers<Arena>,
+    site_words: Vec<String>,
+    breached: Option<Arc<BreachedPasswords>>,
 }
 
 /// The memory of one worker.
@@ -146,7 +152,21 @@ impl Argon2Hasher {
             deadline: load.deadline,
             rng,
             workers: Workers::start(load.workers, load.queue)?,
+            site_words: Vec::new(),
+            breached: None,
         })
+    }
+
+    /// Refuses passwords made of `site_words` (in lower case), and those that are known as stolen.
+    #[must_use]
+    pub fn screening(
+        mut self,
+        site_words: Vec<String>,
+        breached: Option<BreachedPasswords>,
+    ) -> Self {
+        self.site_words = site_words;
+        self.breached = breached.map(Arc::new);
+        self
     }
 
     /// Runs `job` on a worker, within the deadline.
@@ -216,10 +236,25 @@ impl PasswordHasher for Argon2Hasher {
             (true, false) => PasswordCheck::Correct,
         })
     }
-}
 
-fn normalize(password: &str) -> Zeroizing<String> {
-    Zeroizing::new(password.nfc().collect())
+    fn site_words(&self) -> &[String] {
+        &self.site_words
+    }
+
+    async fn is_breached(&self, password: &str) -> Result<bool, HashError> {
+        let Some(breached) = self.breached.clone() else {
+            return Ok(false);
+        };
+        let password = normalize(password);
+        let found = tokio::task::spawn_blocking(move || breached.holds(&password)).await;
+        match found.map_err(io::Error::other).flatten() {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                tracing::error!(%error, "the list of stolen passwords cannot be read");
+                Err(HashError::Unscreened)
+            }
+        }
+    }
 }
 
 /// A hash that took no time to make, but takes as long as any to check.

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod context;
 pub mod cookies;
 pub mod csp;
+pub mod errands;
 pub mod guard;
 pub mod health;
 pub mod limits;
@@ -20,7 +21,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use self::{cookies::Cookies, pages::ServerMode};
+use self::{cookies::Cookies, errands::Errands, pages::ServerMode};
 use crate::{
     application::{Ports, ports::Document},
     protocol::metadata,
@@ -36,6 +37,8 @@ pub struct Web {
     pub cookies: Cookies,
     /// Whether this is a developer's machine.
     pub mode: ServerMode,
+    /// What goes on after its request was answered.
+    pub errands: Errands,
 }
 
 impl Web {
@@ -50,6 +53,7 @@ impl Web {
             metadata: Document { body, etag },
             cookies,
             mode,
+            errands: Errands::default(),
         })
     }
 }

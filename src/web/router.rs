@@ -15,7 +15,10 @@ use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite
 use super::{
     Web, answer, api, assets, context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
-    pages::{ErrorCause, IndexPage, LoggedOutPage, ServerMode, choose, consent, login, way},
+    pages::{
+        ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, choose, confirm_email, consent,
+        login, register, reset, way,
+    },
     respond,
 };
 use crate::protocol::{
@@ -44,7 +47,21 @@ pub fn router<S: SessionStore + Clone>(
         .route("/login", get(login::get).post(login::post))
         .route(way::CHOOSE, get(choose::get).post(choose::post))
         .route("/consent", get(consent::get).post(consent::post))
+        .route(account::ACCOUNT, get(account::get))
+        .route("/account/password", post(account::password))
+        .route(
+            "/account/email",
+            get(confirm_email::get).post(account::email),
+        )
+        .route(confirm_email::CONFIRM, post(confirm_email::post))
+        .route("/account/withdraw", post(account::withdraw))
+        .route("/account/end-sessions", post(account::end_sessions))
+        .route("/account/data", get(account::data))
         .layer(session_layer(&web, sessions))
+        .route(register::REGISTER, get(register::ask).post(register::send))
+        .route(register::FINISH, get(register::get).post(register::post))
+        .route(reset::FORGOT, get(reset::ask).post(reset::send))
+        .route(reset::RESET, get(reset::get).post(reset::post))
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
         .merge(development.unwrap_or_default())

@@ -91,6 +91,23 @@ pub async fn begin(
     store(ports, session, &remembered).await
 }
 
+/// Goes on with a login that has become another version of itself, under a new session identifier.
+pub async fn renew(ports: &Ports, session: &Session, login: Login) -> Result<(), Failure> {
+    let remembered = session.get::<Remembered>(KEY).await.map_err(broken)?;
+    let Some(remembered) = remembered else {
+        return Ok(());
+    };
+    session.cycle_id().await.map_err(broken)?;
+    let (_, sight) = ports.directory.look(&[]).await?;
+    let remembered = Remembered {
+        login,
+        epoch: sight.epoch().to_owned(),
+        seen_at: ports.clock.now(),
+        ..remembered
+    };
+    store(ports, session, &remembered).await
+}
+
 /// Forgets the login. The answer must carry the returned cookie.
 pub async fn end(session: &Session, cookies: &Cookies) -> Result<Option<HeaderValue>, Failure> {
     session.flush().await.map_err(broken)?;

@@ -50,13 +50,7 @@ impl Desk {
     }
 
     fn run_with(&self, arguments: &[&str], input: &str) -> Output {
-        let mut command = self.command(arguments);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).unwrap();
-        drop(stdin);
-        child.wait_with_output().unwrap()
+        send(self.command(arguments), input)
     }
 
     /// Runs what must succeed, with JSON as its result.
@@ -72,6 +66,16 @@ impl Desk {
     fn fails(&self, code: i32, arguments: &[&str]) -> String {
         failed(code, &self.run(arguments))
     }
+}
+
+/// Runs `command` with this on its standard input.
+fn send(mut command: Command, input: &str) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
 }
 
 fn json(output: &Output) -> Value {
@@ -107,6 +111,51 @@ fn a_user_is_made_shown_locked_out_and_let_in_again() {
     assert_eq!(desk.ok(&["user", "list"])[0]["username"], "alice");
     let shown = desk.ok(&["user", "roles", "alice", "--remove", "editor"]);
     assert_eq!(shown["roles"], serde_json::json!([]));
+}
+
+#[test]
+fn an_operator_hands_out_a_link_to_choose_a_password() {
+    let desk = Desk::migrated();
+    desk.ok(&["user", "add", "wonderwoman", "--no-password"]);
+    let invited = desk.ok(&["user", "invite", "wonderwoman"]);
+    let link = invited["link"].as_str().unwrap();
+    assert!(
+        link.starts_with("https://id.example/reset?token="),
+        "{link}"
+    );
+    desk.fails(3, &["user", "invite", "nobody"]);
+}
+
+#[test]
+fn the_command_line_screens_passwords_like_everybody_else() {
+    let desk = Desk::migrated();
+    let (first, last) = ("0".repeat(40), "F".repeat(40));
+    // The SHA-1 of the last password below.
+    let digest = "E989B74A099FB5D02C7C615D5DCD635A455B4951";
+    let stolen = format!("{first}:1\n{digest}:3\n{last}:2\n");
+    let file = desk.0.path().join("stolen.txt");
+    std::fs::write(&file, stolen).unwrap();
+    let setting = [("COUNTERSIGN__PASSWORDS__BREACHED_FILE", file)];
+    let add = ["user", "add", "wonderwoman", "--password-stdin"];
+    let attempt = |password: &str| {
+        let mut command = desk.command(&add);
+        command.envs(setting.clone());
+        send(command, password)
+    };
+    for (password, problem) in [
+        ("seven 7", "at least 8 characters"),
+        ("Password", "most common passwords"),
+        ("WonderWoman-26", "must not be made of your name"),
+        ("id.example.1", "must not be made of your name"),
+        ("kx9 qv!z stolen", "was stolen"),
+    ] {
+        let errors = failed(2, &attempt(password));
+        assert!(errors.contains(problem), "{password}: {errors}");
+    }
+    assert!(attempt("kx9 qv!z").status.success());
+    let set = ["user", "set-password", "wonderwoman", "--password-stdin"];
+    let errors = failed(2, &desk.run_with(&set, "iloveyou"));
+    assert!(errors.contains("most common passwords"), "{errors}");
 }
 
 #[test]

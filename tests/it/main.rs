@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod account;
 mod audit_trail;
 mod authorize_check;
 mod claim_mappers;
@@ -37,10 +38,12 @@ mod logout;
 mod mail;
 mod metrics;
 mod operations;
+mod password_reset;
 mod playground;
 mod readiness;
 mod readme;
 mod registrar;
+mod registration;
 mod request_attacks;
 mod request_forms;
 mod security_cases;

@@ -2,10 +2,10 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::register_user::check_password;
 use crate::{
     application::{
-        ports::UnitOfWork,
+        new_password::hash_new,
+        ports::Users,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
@@ -22,8 +22,9 @@ pub async fn set_password(
     name: &str,
     password: &SecretString,
 ) -> Result<User, RegistrarError> {
-    check_password(password)?;
-    let hash = registrar.passwords.hash(password.expose_secret()).await?;
+    let user = find_user(registrar.store.reader(), name).await?;
+    // Hashing is slow: before the transaction, not inside.
+    let hash = hash_new(&*registrar.passwords, password.expose_secret(), &user).await?;
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
     let mut user = find_user(&*work, name).await?;
@@ -90,7 +91,10 @@ fn about(user: &User) -> About {
 }
 
 /// The user with this username or email address.
-pub(super) async fn find_user(work: &dyn UnitOfWork, name: &str) -> Result<User, RegistrarError> {
+pub(super) async fn find_user<U: Users + ?Sized>(
+    work: &U,
+    name: &str,
+) -> Result<User, RegistrarError> {
     let not_found = || RegistrarError::NotFound("user", name.to_owned());
     let canonical = canonical_login_name(name).map_err(|_| not_found())?;
     let found = work.user_by_login(&canonical).await?;

@@ -18,6 +18,7 @@ use crate::{
         event::EventKind,
         grant::Authentication,
         id::{ClientId, SessionId},
+        password,
         user::{PasswordHash, User, canonical_login_name},
     },
     protocol::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Bytes of a password at most; longer ones are refused before any hashing.
-pub const MAX_PASSWORD_BYTES: usize = 1024;
+pub const MAX_PASSWORD_BYTES: usize = password::MOST_BYTES;
 
 /// What a person typed, and where.
 pub struct LogIn<'a> {

@@ -2,9 +2,9 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::log_in::MAX_PASSWORD_BYTES;
 use crate::{
     application::{
+        new_password::hash_new,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
@@ -15,10 +15,6 @@ use crate::{
         user::{Email, Profile, User, UserStatus, Username},
     },
 };
-
-/// Characters of a password at least (NIST SP 800-63B-4 §3.1.1.2 asks for eight where a password is
-/// one factor of several; alone it should be longer, and the operator may insist).
-const LEAST_PASSWORD: usize = 8;
 
 /// An account to be.
 pub struct RegisterUser {
@@ -69,8 +65,7 @@ pub async fn register_user(
     // Hashing is slow: before the transaction, not inside.
     let hash = match &command.password {
         Some(password) => {
-            check_password(password)?;
-            Some(registrar.passwords.hash(password.expose_secret()).await?)
+            Some(hash_new(&*registrar.passwords, password.expose_secret(), &user).await?)
         }
         None => None,
     };
@@ -92,18 +87,4 @@ pub async fn register_user(
 
 fn parse_email(text: &str) -> Result<Email, RegistrarError> {
     Email::parse(text).map_err(|error| RegistrarError::invalid("email", error))
-}
-
-/// Length is all that is asked (NIST SP 800-63B-4 §3.1.1.2: no rules of composition).
-pub(super) fn check_password(password: &SecretString) -> Result<(), RegistrarError> {
-    let password = password.expose_secret();
-    if password.chars().count() < LEAST_PASSWORD {
-        let problem = format!("must have at least {LEAST_PASSWORD} characters");
-        return Err(RegistrarError::invalid("password", problem));
-    }
-    if password.len() > MAX_PASSWORD_BYTES {
-        let problem = format!("must have at most {MAX_PASSWORD_BYTES} bytes");
-        return Err(RegistrarError::invalid("password", problem));
-    }
-    Ok(())
 }

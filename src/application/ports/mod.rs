@@ -4,6 +4,7 @@ mod backlog;
 mod changes;
 mod keys;
 mod ledger;
+mod links;
 mod mail;
 mod outbox;
 mod repositories;
@@ -16,8 +17,8 @@ use std::{error::Error, fmt, sync::Weak};
 use async_trait::async_trait;
 
 pub use self::{
-    backlog::*, changes::*, keys::*, ledger::*, mail::*, outbox::*, repositories::*, seal::*,
-    statistics::*,
+    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, outbox::*, repositories::*,
+    seal::*, statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
@@ -66,6 +67,7 @@ pub trait Reader:
     + Consents
     + Grants
     + Keys
+    + Links
     + Audit
     + Backlogs
     + Outbox
@@ -84,6 +86,7 @@ impl<
         + Consents
         + Grants
         + Keys
+        + Links
         + Audit
         + Backlogs
         + Outbox
@@ -106,6 +109,7 @@ pub trait UnitOfWork:
     + ConsentsMut
     + GrantsMut
     + KeysMut
+    + LinksMut
     + AuditMut
     + OutboxMut
     + StatisticsMut
@@ -153,6 +157,8 @@ pub enum HashError {
     Busy,
     /// The stored hash cannot be read.
     Corrupt,
+    /// The operator's list of stolen passwords cannot be read.
+    Unscreened,
 }
 
 impl fmt::Display for HashError {
@@ -160,6 +166,7 @@ impl fmt::Display for HashError {
         f.write_str(match self {
             Self::Busy => "too many passwords are being hashed",
             Self::Corrupt => "the stored password hash is unreadable",
+            Self::Unscreened => "the list of stolen passwords is unreadable",
         })
     }
 }
@@ -179,4 +186,15 @@ pub trait PasswordHasher: Send + Sync {
         password: &str,
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordCheck, HashError>;
+
+    /// Words of this site, which make poor passwords on it; in lower case.
+    fn site_words(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether `password` is on the operator's list of stolen ones, where there is one.
+    async fn is_breached(&self, password: &str) -> Result<bool, HashError> {
+        let _ = password;
+        Ok(false)
+    }
 }

@@ -162,6 +162,9 @@ pub trait Consents {
         user: &UserId,
         client: &ClientId,
     ) -> Result<Option<Consent>, StoreError>;
+
+    /// All that a user allowed, in the order of the clients' identifiers.
+    async fn consents_of(&self, user: &UserId) -> Result<Vec<Consent>, StoreError>;
 }
 
 /// Consents, changing.

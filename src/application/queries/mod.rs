@@ -1,5 +1,6 @@
 //! Queries: what only reads.
 
+pub mod account;
 pub mod audit;
 pub mod check;
 pub mod introspect;

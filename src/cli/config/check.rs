@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     config::{Config, KeyConfig, Problem, StateConfig},
-    infrastructure::{kek::Kek, mail::SmtpMailer, sql},
+    infrastructure::{kek::Kek, mail::SmtpMailer, password::BreachedPasswords, sql},
     web::server::TlsFiles,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
         state(&config.state),
         keys(&config.keys),
         mail(config),
+        breached(config),
     ]
     .into_iter()
     .flatten()
@@ -102,6 +103,17 @@ fn mail(config: &Config) -> Option<Problem> {
         "mail.ca_file",
         what,
         "name a PEM file of certificates",
+    ))
+}
+
+fn breached(config: &Config) -> Option<Problem> {
+    let file = config.passwords.breached_file.as_ref()?;
+    let error = BreachedPasswords::open(file).err()?;
+    let what = format!("names {}, which cannot be used: {error}", file.display());
+    Some(problem(
+        "passwords.breached_file",
+        what,
+        "name a file of SHA-1 digests, one a line, ordered by hash",
     ))
 }
 

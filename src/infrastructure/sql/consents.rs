@@ -1,7 +1,10 @@
 //! Consents.
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait as _, Set, sea_query::OnConflict};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _, Set,
+    sea_query::OnConflict,
+};
 
 use super::{Sql, entities::consent, error::corrupt, only, storable};
 use crate::{
@@ -25,6 +28,18 @@ impl<C: ConnectionTrait + Send> Consents for Sql<C> {
         };
         let row = only(consent::Entity::find_by_id(key).all(&self.connection)).await;
         self.checked(row)?.map(to_consent).transpose()
+    }
+
+    async fn consents_of(&self, user: &UserId) -> Result<Vec<Consent>, StoreError> {
+        let Some(user) = storable(user.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let rows = consent::Entity::find()
+            .filter(consent::COLUMN.user_id.eq(user))
+            .order_by_asc(consent::COLUMN.client_id)
+            .all(&self.connection)
+            .await;
+        self.checked(rows)?.into_iter().map(to_consent).collect()
     }
 }
 

@@ -18,6 +18,7 @@ mod entities;
 mod error;
 mod grants;
 mod keys;
+mod links;
 pub mod migrate;
 mod outbox;
 mod place;

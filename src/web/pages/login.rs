@@ -10,7 +10,9 @@ use axum::{
 };
 use tower_sessions::Session;
 
-use super::{ClientView, ErrorCause, LoginError, LoginPage, LoginReason, way};
+use super::{
+    ClientView, ErrorCause, LoginError, LoginPage, LoginReason, own_login, register, reset, way,
+};
 use crate::{
     application::{
         Failure,
@@ -37,7 +39,7 @@ use crate::{
 };
 
 /// Seconds after which a busy server may be tried again.
-const RETRY_BUSY: u64 = 2;
+pub(super) const RETRY_BUSY: u64 = 2;
 
 /// What the page shows besides the interaction.
 struct View<'a> {
@@ -50,6 +52,9 @@ struct View<'a> {
 pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) -> Response {
     let trace = context::trace(&parts);
     let query = context::query(&parts.uri);
+    if own_login::is_own(&query) {
+        return own_login::get(&web, &session, &parts).await;
+    }
     let Some(id) = query.get("interaction") else {
         return respond::error(ErrorCause::ExpiredInteraction, trace);
     };
@@ -75,10 +80,11 @@ pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) ->
     };
     let user = current.as_ref().map(|(_, user)| &**user);
     let page = (id, secret.as_deref().unwrap_or_default());
-    show(&parts, page, (&waiting, user), (StatusCode::OK, view))
+    show(&web, &parts, page, (&waiting, user), (StatusCode::OK, view))
 }
 
 fn show(
+    web: &Web,
     parts: &Parts,
     (id, secret): (&str, &str),
     (waiting, user): (&Waiting, Option<&User>),
@@ -89,6 +95,12 @@ fn show(
     let name = user.map(display_name).unwrap_or_default();
     let another = way::to_another_account(id, &client.id);
     let own = way::to(Question::LogIn, id, &client.id);
+    let forgot = web
+        .ports
+        .can_mail()
+        .then(|| way::address(reset::FORGOT, id, &client.id));
+    let register =
+        register::is_offered(web).then(|| way::address(register::REGISTER, id, &client.id));
     let wants_another = way::wants_another_account(&context::query(&parts.uri));
     let (reason, known) = match user {
         None => (LoginReason::SignIn, hint),
@@ -112,6 +124,8 @@ fn show(
         remember: view.duration == SessionDuration::Remembered,
         reason,
         error: view.error,
+        forgot: forgot.as_deref(),
+        register: register.as_deref(),
     };
     respond::html(status, &page)
 }
@@ -167,6 +181,9 @@ pub async fn post(
     let trace = context::trace(&parts);
     if let Err(limited) = limits::enter(&web, &parts, Endpoint::Login).await {
         return limits::refuse_page(limited, &parts);
+    }
+    if own_login::is_own(&context::query(&parts.uri)) {
+        return own_login::post(&web, &session, &parts, &body).await;
     }
     let (params, id, secret) = match checked_form(&web, &parts, &body) {
         Ok(form) => form,
@@ -224,13 +241,18 @@ pub async fn post(
             };
             let user = current.as_ref().map(|(_, user)| &**user);
             let page = (id.as_str(), secret.as_deref().unwrap_or_default());
-            refuse(&parts, page, (&waiting, user), (error, view))
+            refuse(&web, &parts, page, (&waiting, user), (error, view))
         }
     }
 }
 
 /// Makes this browser one that the account knows, so that strangers cannot lock it out.
-fn remember_device(web: &Web, response: &mut Response, device: Option<Device>, user: &UserId) {
+pub(super) fn remember_device(
+    web: &Web,
+    response: &mut Response,
+    device: Option<Device>,
+    user: &UserId,
+) {
     let device = device.unwrap_or_else(|| {
         let mut id = [0; 16];
         web.ports.rng.fill(&mut id);
@@ -243,7 +265,7 @@ fn remember_device(web: &Web, response: &mut Response, device: Option<Device>, u
 }
 
 /// Begins the session; that of another user in the same browser ends.
-async fn enter(
+pub(super) async fn enter(
     web: &Web,
     session: &Session,
     parts: &Parts,
@@ -256,6 +278,7 @@ async fn enter(
 }
 
 fn refuse(
+    web: &Web,
     parts: &Parts,
     page: (&str, &str),
     seen: (&Waiting, Option<&User>),
@@ -288,7 +311,7 @@ fn refuse(
         error: Some(error),
         ..view
     };
-    let mut response = show(parts, page, seen, (status, view));
+    let mut response = show(web, parts, page, seen, (status, view));
     if let Some(retry) = retry {
         response
             .headers_mut()

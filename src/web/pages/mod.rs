@@ -3,23 +3,32 @@
 //! Views borrow; they hold no logic beyond choosing words. Whatever a client or a user supplied is escaped by the
 //! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
 
+pub mod account;
+mod account_views;
 pub mod choose;
 mod client;
+pub mod confirm_email;
 pub mod consent;
 pub mod dev_mail;
 mod error;
 mod links;
 pub mod login;
+mod own_login;
 pub mod playground;
 mod playground_view;
+pub mod register;
+pub mod reset;
+mod reset_views;
 mod scope_text;
 mod views;
 pub mod way;
 
+pub use account_views::{AccountPage, ApplicationView, ConfirmEmailPage, Done};
 pub use client::{ClientLinks, ClientView};
 pub use error::{ErrorCause, ErrorPage};
 pub use links::{FormAction, HttpsUrl, ReturnUrl};
 pub use playground_view::{PlaygroundAction, PlaygroundChoices, PlaygroundPage, Step, StepOutcome};
+pub use reset_views::{AskPage, DonePage, Key, NewPasswordPage, RegisterPage, Waiting};
 pub use scope_text::ScopeText;
 pub use views::{
     ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage,

@@ -29,6 +29,8 @@ fn login() -> LoginPage<'static> {
         remember: false,
         reason: LoginReason::SignIn,
         error: None,
+        forgot: None,
+        register: None,
     }
 }
 

@@ -31,6 +31,10 @@ pub struct LoginPage<'a> {
     pub reason: LoginReason<'a>,
     /// What went wrong on the last attempt.
     pub error: Option<LoginError>,
+    /// Where a forgotten password is set anew, if mail can be sent.
+    pub forgot: Option<&'a str>,
+    /// Where an account is made, if people may do that.
+    pub register: Option<&'a str>,
 }
 
 impl LoginPage<'_> {

@@ -55,7 +55,8 @@ pub fn wants_another_account(query: &Params) -> bool {
     query.get("account") == Some("another")
 }
 
-fn address(path: &str, id: &str, client: &ClientId) -> String {
+/// The page at `path`, for an interaction.
+pub(super) fn address(path: &str, id: &str, client: &ClientId) -> String {
     let query = Serializer::new(String::new())
         .append_pair("interaction", id)
         .append_pair("client_id", client.as_str())

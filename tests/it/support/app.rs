@@ -420,6 +420,7 @@ pub(crate) fn settings() -> Settings {
         login_limits: LoginLimits::default(),
         audit_retention: None,
         request_limits: RequestLimits::OFF,
+        registration: countersign::application::settings::Registration::Off,
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) mod group;
 pub(super) mod group_member;
 pub(super) mod group_role;
 pub(super) mod login_statistics;
+pub(super) mod one_time_link;
 pub(super) mod outbox;
 pub(super) mod password_credential;
 pub(super) mod permission;

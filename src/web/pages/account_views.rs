@@ -1,0 +1,98 @@
+//! The views of the account pages.
+
+use askama::Template;
+
+use super::{Page, ScopeText, reset_views::Key};
+use crate::web::csp::PagePolicy;
+
+/// The account page; its forms post `csrf` and what they say.
+#[derive(Debug, Template)]
+#[template(path = "account.html")]
+pub struct AccountPage<'a> {
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// The user's name as pages call them.
+    pub user: &'a str,
+    /// What is known of the user: what it is called, and what it is.
+    pub facts: Vec<(&'static str, String)>,
+    /// Applications that were allowed something.
+    pub applications: Vec<ApplicationView<'a>>,
+    /// What just happened.
+    pub done: Option<Done>,
+    /// What is wrong with what was typed.
+    pub error: Option<String>,
+    /// Whether addresses can be proved by mail.
+    pub can_mail: bool,
+}
+
+/// An application that was allowed something.
+#[derive(Debug)]
+pub struct ApplicationView<'a> {
+    /// Its identifier.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Since when, as people write it.
+    pub since: String,
+    /// What it may do.
+    pub scopes: Vec<ScopeText<'a>>,
+}
+
+/// What just happened, in fixed words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The password is another one.
+    Password,
+    /// An application's access was withdrawn.
+    Withdrawn,
+}
+
+impl Done {
+    /// Its name in the address.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// What the address says, if it is one of ours.
+    pub fn of(text: &str) -> Option<Self> {
+        [Self::Password, Self::Withdrawn]
+            .into_iter()
+            .find(|done| done.as_str() == text)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Password => {
+                "Your password is changed. All your other sessions have ended, and applications have to ask you to sign in again. You stay signed in here."
+            }
+            Self::Withdrawn => {
+                "The access is withdrawn. The application can no longer use your account, and asks you again when you sign in there."
+            }
+        }
+    }
+}
+
+/// Asks to confirm that the new address is the user's; posts `token`, or `link` and `code`.
+#[derive(Debug, Template)]
+#[template(path = "confirm_email.html")]
+pub struct ConfirmEmailPage<'a> {
+    /// What proves it.
+    pub key: Key<'a>,
+    /// What is wrong with what was typed.
+    pub error: Option<&'static str>,
+}
+
+impl Page for ConfirmEmailPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare().own_forms()
+    }
+}
+
+impl Page for AccountPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare().own_forms()
+    }
+}
