@@ -91,17 +91,18 @@ async fn confirmation(app: &TestApp) -> (String, String) {
     };
     let reader = app.ports().store.reader();
     let rows = reader.outbox(OutboxFilter::All, &page).await.unwrap();
-    let mail = app
-        .ports()
-        .post
-        .open(&rows.last().unwrap().message)
-        .unwrap();
-    let Message::ConfirmNewEmail(once) = mail.message else {
-        panic!("no confirmation")
-    };
+    let mails = rows
+        .iter()
+        .filter(|row| row.message.kind == OutboxKind::Mail);
+    let mails = mails.map(|row| app.ports().post.open(&row.message).unwrap());
+    let confirmations = mails.filter_map(|mail| match mail.message {
+        Message::ConfirmNewEmail(once) => Some((mail.to.to_string(), once)),
+        _ => None,
+    });
+    let (to, once) = confirmations.last().expect("a confirmation");
     let url = once.link.under(&app.ports().settings.issuer);
     let path = url.strip_prefix(ISSUER).unwrap().to_owned();
-    (mail.to.to_string(), path)
+    (to, path)
 }
 
 on_both! {

@@ -213,7 +213,7 @@ on_both! {
                     user: Some(app.user.clone()),
                     client: Some(ClientId::new("web")),
                     since: Some(start.plus(Duration::from_secs(100))),
-                    until: Some(start.plus(Duration::from_secs(300))),
+                    until: Some(start.plus(Duration::from_mins(5))),
                     ..AuditFilter::default()
                 },
                 // Numbers 10 to 29 that six divides.

@@ -81,6 +81,7 @@ impl<C: ConnectionTrait + Send> Statistics for Sql<C> {
         let rows = login_statistics::Entity::find()
             .filter(COLUMN.user_id.eq(user))
             .filter(COLUMN.succeeded.gt(0))
+            .order_by_asc(COLUMN.day)
             .limit(1)
             .all(&self.connection);
         Ok(!self.checked(rows.await)?.is_empty())
