@@ -50,6 +50,7 @@ mod security_cases;
 mod shutdown;
 mod smtp;
 mod sql_store;
+mod state_lifetimes;
 mod state_store;
 mod support;
 mod telemetry;

@@ -67,7 +67,7 @@ async fn store_family(
     let Some(family) = family else {
         return Ok(());
     };
-    let ttl = family.expires_at.since(call.now);
+    let ttl = family.idle_until.since(call.now);
     let key = family_key(grant.as_str());
     Ok(state::put_record(&*call.ports.state, &key, family, ttl).await?)
 }

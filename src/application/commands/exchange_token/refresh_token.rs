@@ -90,7 +90,7 @@ async fn attempt(
             // to a fault of ours.
             let answer = prepare_for(call, token, narrowing, (&next, marked)).await?;
             let next = next.in_epoch(call.sight.epoch());
-            let ttl = next.expires_at.since(call.now);
+            let ttl = next.idle_until.since(call.now);
             if !state::replace_record(&*ports.state, &key, &stored, &next, ttl).await? {
                 return Ok(None);
             }
