@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Ports,
-    ports::{Clock, Rng, StoreError, UnitOfWork},
+    ports::{Clock, Entry, Rng, StoreError, UnitOfWork},
 };
 use crate::{
     domain::{
@@ -127,16 +127,16 @@ impl Ports {
         event(&*self.clock, &*self.rng, kind, origin, about)
     }
 
-    /// Writes an event that tells of no other change.
+    /// Writes an event that tells of no other change, in a commit that requests of the same moment
+    /// share.
     pub async fn record(
         &self,
         kind: EventKind,
         origin: &Origin,
         about: About,
     ) -> Result<(), StoreError> {
-        let work = self.store.begin().await?;
-        work.record(&self.event(kind, origin, about)).await?;
-        work.commit().await
+        let event = Box::new(self.event(kind, origin, about));
+        self.ledger.append(Entry::Event(event)).await.map(drop)
     }
 
     /// Writes an event as part of `work`.

@@ -134,9 +134,10 @@ async fn succeed(
         None => "new",
     };
     let now = ports.clock.now();
-    let work = ports.store.begin().await?;
     if let Some(hash) = rehashed {
+        let work = ports.store.begin().await?;
         work.set_password(&user.id, &hash, now).await?;
+        work.commit().await?;
     }
     let about = About {
         user: Some(user.id.clone()),
@@ -145,9 +146,8 @@ async fn succeed(
         ..About::default()
     };
     ports
-        .record_in(&*work, EventKind::LoginSucceeded, origin, about)
+        .record(EventKind::LoginSucceeded, origin, about)
         .await?;
-    work.commit().await?;
     tracing::info!(
         user = user.id.as_str(),
         client = client.map(ClientId::as_str),
