@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
@@ -44,8 +44,16 @@ pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     plain(status, bytes)
 }
 
+/// An answer with room for all the headers that it will have: a map that grows is made anew.
+fn bare(body: Body) -> Response {
+    const HEADERS: usize = 16;
+    let mut response = Response::new(body);
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
+    response
+}
+
 fn plain(status: StatusCode, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+    let mut response = bare(Body::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
@@ -143,7 +151,7 @@ pub fn document(document: &Document, if_none_match: Option<&HeaderValue>) -> Res
             tags.split(',')
                 .any(|tag| tag.trim().trim_start_matches("W/") == document.etag)
         });
-    let mut response = Response::new(if known {
+    let mut response = bare(if known {
         Body::empty()
     } else {
         Body::from(document.body.clone())
@@ -173,7 +181,7 @@ pub fn document(document: &Document, if_none_match: Option<&HeaderValue>) -> Res
 
 /// 303: the next request is a GET, whatever this one was (RFC 9700 §4.12).
 pub fn see_other(location: &str) -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = bare(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     match HeaderValue::try_from(location) {

@@ -8,20 +8,21 @@ mod address;
 mod cors;
 mod headers;
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, Request, State},
-    middleware::{self, Next},
+    extract::{ConnectInfo, Request},
     response::Response,
 };
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ipnet::IpNet;
-use tower_http::compression::CompressionLayer;
+use tower::ServiceExt as _;
 
 pub use self::{address::client as caller, cors::Origins};
 use super::{
@@ -79,20 +80,27 @@ pub enum Scheme {
 
 /// Puts the guard around the public routes. The listener must say who connects (`ConnectInfo`).
 pub fn protect(router: Router, guard: Guard) -> Router {
-    // Only what is public and the same for everybody is compressed: the length of a compressed
-    // answer tells about a secret in it next to what the request made it say.
-    let is_public = |_: StatusCode, _: http::Version, headers: &HeaderMap, _: &http::Extensions| {
-        headers
-            .get(header::CACHE_CONTROL)
-            .is_some_and(|value| value.as_bytes().starts_with(b"public"))
-    };
-    router
-        .layer(CompressionLayer::new().compress_when(is_public))
-        .layer(middleware::from_fn_with_state(Arc::new(guard), watch))
+    let guard = Arc::new(guard);
+    // Around the router and not a layer of it: a layer is copied with each route for each request.
+    let guarded = tower::service_fn(move |request: Request| {
+        let (guard, next) = (guard.clone(), Next(router.clone()));
+        async move { Ok::<_, Infallible>(watch(guard, request, next).await) }
+    });
+    Router::new().fallback_service(guarded)
+}
+
+/// What stands behind the guard.
+struct Next(Router);
+
+impl Next {
+    async fn run(self, request: Request) -> Response {
+        let Ok(response) = self.0.oneshot(request).await;
+        response
+    }
 }
 
 /// Names the request, and logs how it ended: one line, of which the trace id leads to all else.
-async fn watch(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+async fn watch(guard: Arc<Guard>, mut request: Request, next: Next) -> Response {
     let incoming = Incoming::read(request.headers(), &*guard.rng);
     let trace = incoming.id.to_string();
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();

@@ -13,7 +13,9 @@ use axum::{
 use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite};
 
 use super::{
-    Web, answer, api, assets, context,
+    Web, answer, api, assets,
+    compression::compressed,
+    context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
     pages::{
         ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, choose, confirm_email, consent,
@@ -67,10 +69,13 @@ pub fn router<S: SessionStore + Clone>(
         .merge(development.unwrap_or_default())
         .layer(middleware::from_fn_with_state(web.clone(), unambiguous))
         .method_not_allowed_fallback(wrong_method_page);
-    let endpoints = Router::new()
+    let documents = Router::new()
         .route(paths::OPENID_CONFIGURATION, get(metadata::discovery))
         .route(paths::OAUTH_METADATA, get(metadata::discovery))
         .route(paths::JWKS, get(metadata::jwks))
+        .method_not_allowed_fallback(wrong_method)
+        .merge(assets::router());
+    let endpoints = Router::new()
         .route(paths::TOKEN, post(token::post))
         .route(paths::INTROSPECT, post(introspect::post))
         .route(paths::REVOKE, post(revoke::post))
@@ -82,7 +87,7 @@ pub fn router<S: SessionStore + Clone>(
     pages
         .merge(endpoints)
         .merge(api::router())
-        .merge(assets::router())
+        .merge(compressed(documents))
         .fallback(any(not_found))
         .with_state(web)
 }

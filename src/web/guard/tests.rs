@@ -222,14 +222,3 @@ async fn preflights_are_answered_for_what_scripts_may_call() {
     let open = ask(paths::JWKS, "https://evil.example").await;
     assert_eq!(open.headers()["access-control-allow-origin"], "*");
 }
-
-#[tokio::test]
-async fn only_public_answers_are_compressed() {
-    let ask = |path: &'static str| {
-        let request = Request::get(path).header("accept-encoding", "gzip");
-        answer_to(request, Body::empty())
-    };
-    let keys = ask(paths::JWKS).await;
-    assert_eq!(keys.headers()["content-encoding"], "gzip");
-    assert!(!ask("/").await.headers().contains_key("content-encoding"));
-}
