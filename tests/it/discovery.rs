@@ -5,6 +5,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use serde_json::Value;
+use tower::ServiceExt as _;
 
 use super::support::app::{Browser, CALLBACK, ISSUER, SECRET, claims, encode, on_both};
 
@@ -46,6 +47,18 @@ on_both! {
             assert_eq!((again.status, again.body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{uri}");
             let other = Request::get(uri).header(header::IF_NONE_MATCH, "\"other\"");
             assert_eq!(app.send(other.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
+        }
+    }
+
+    /// The length of a compressed answer tells about a secret in it, so pages never are.
+    async fn documents_are_compressed_and_pages_are_not(app: TestApp) {
+        let paths = [(WELL_KNOWN[0], true), ("/oauth2/jwks.json", true), ("/", false)];
+        for (uri, compressed) in paths {
+            let request = Request::get(uri).header(header::ACCEPT_ENCODING, "gzip");
+            let request = request.body(Body::empty()).unwrap();
+            let answer = app.router.clone().oneshot(request).await.unwrap();
+            let coding = answer.headers().contains_key(header::CONTENT_ENCODING);
+            assert_eq!(coding, compressed, "{uri}");
         }
     }
 
