@@ -85,6 +85,12 @@ async fn set_back(ports: &Ports, what: &str) -> Result<usize, StoreError> {
     let later = now.plus(SETBACK);
     let claimed = work.claim_due(OutboxKind::Event, now, later, 1).await?;
     for message in &claimed {
+        // A transaction that failed a moment ago may still hold the one that is to blame, and then
+        // this is another, which nothing keeps from being handled next time.
+        match work.events_by_id(std::slice::from_ref(&message.id)).await {
+            Err(StoreError::Corrupt(_)) => {}
+            readable => return readable.map(|_| 1),
+        }
         if message.attempts < courier::ATTEMPTS {
             work.postpone(message, later, what).await?;
         } else {

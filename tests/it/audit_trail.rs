@@ -158,7 +158,7 @@ on_both! {
         for _ in 0..3 {
             fail_login(&app, None, None).await;
         }
-        for _ in 0..6 {
+        for _ in 0..20 {
             handle_due(app.ports()).await.unwrap();
         }
         let today = app.ports().clock.now().day();

@@ -29,12 +29,12 @@ impl<C: ConnectionTrait + Send> Links for Sql<C> {
         &self,
         secret: &SecretDigest,
     ) -> Result<Option<OneTimeLink>, StoreError> {
-        let row = one_time_link::Entity::find()
+        let rows = one_time_link::Entity::find()
             .filter(Column::SecretDigest.eq(secret.as_str()))
             .filter(Column::UsedAt.is_null())
-            .one(&self.connection)
+            .all(&self.connection)
             .await;
-        self.checked(row)?.map(to_link).transpose()
+        self.checked(rows)?.pop().map(to_link).transpose()
     }
 
     async fn links_since(
@@ -97,8 +97,8 @@ impl LinksMut for Sql<DatabaseTransaction> {
         if self.checked(counted)?.rows_affected == 0 {
             return Ok(None);
         }
-        let row = one_time_link::Entity::find_by_id(id).one(&self.connection);
-        self.checked(row.await)?.map(to_link).transpose()
+        let rows = one_time_link::Entity::find_by_id(id).all(&self.connection);
+        self.checked(rows.await)?.pop().map(to_link).transpose()
     }
 
     async fn use_link(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
