@@ -91,15 +91,16 @@ async fn confirmation(app: &TestApp) -> (String, String) {
     };
     let reader = app.ports().store.reader();
     let rows = reader.outbox(OutboxFilter::All, &page).await.unwrap();
-    let mails = rows
-        .iter()
-        .filter(|row| row.message.kind == OutboxKind::Mail);
-    let mails = mails.map(|row| app.ports().post.open(&row.message).unwrap());
-    let confirmations = mails.filter_map(|mail| match mail.message {
-        Message::ConfirmNewEmail(once) => Some((mail.to.to_string(), once)),
-        _ => None,
+    let mails = rows.iter().rev();
+    let mails = mails.filter(|row| row.message.kind == OutboxKind::Mail);
+    let mut mails = mails.map(|row| app.ports().post.open(&row.message).unwrap());
+    let confirmation = mails.find_map(|mail| {
+        let Message::ConfirmNewEmail(once) = mail.message else {
+            return None;
+        };
+        Some((mail.to.to_string(), once))
     });
-    let (to, once) = confirmations.last().expect("a confirmation");
+    let (to, once) = confirmation.expect("a confirmation");
     let url = once.link.under(&app.ports().settings.issuer);
     let path = url.strip_prefix(ISSUER).unwrap().to_owned();
     (to, path)
