@@ -1,6 +1,6 @@
 //! The courier: every node sends what waits in the outbox as mail, without a leader.
 //!
-//! A node claims a few messages for [`LEASE`], sends them, and removes them. While a claim holds,
+//! A node claims a few messages for `LEASE`, sends them, and removes them. While a claim holds,
 //! nobody else sends the message; if the node dies, another takes over when the lease ends. Sending
 //! takes at most the mailer's time limit, which is far shorter. A node that dies between sending and
 //! removing is the one case of a second copy, and that has the same Message-ID.

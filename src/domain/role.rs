@@ -17,7 +17,7 @@ pub const MAX_NESTING: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Permission {
     /// The name, such as `reports:read`, `reports:read:42` or `reports:*`: see
-    /// [`permission`](super::permission).
+    /// [`super::permission`].
     pub name: String,
     /// The resource indicator (RFC 8707) where it holds; everywhere if absent.
     pub resource: Option<String>,
