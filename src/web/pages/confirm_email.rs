@@ -13,7 +13,7 @@ use axum::{
 use super::{
     account::ACCOUNT,
     account_views::ConfirmEmailPage,
-    reset::form,
+    reset::{form, presented},
     reset_views::{DonePage, Key},
 };
 use crate::{
@@ -68,17 +68,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
         Ok(params) => params,
         Err(response) => return response,
     };
-    let text = |name: &str| params.get(name).unwrap_or_default();
-    let (key, proof) = match params.get("token") {
-        Some(token) => (Key::Token(token), Proof::Token(token)),
-        None => (
-            Key::Link(text("link")),
-            Proof::Code {
-                id: text("link"),
-                code: text("code"),
-            },
-        ),
-    };
+    let (key, proof) = presented(&params);
     match confirm_new_email(&web.ports, proof, &context::origin(&parts)).await {
         Ok(()) => done(),
         Err(ConfirmError::Worthless) => match key {

@@ -13,7 +13,7 @@ use axum::{
 use super::{
     ErrorCause,
     account::ACCOUNT,
-    reset::{check, form, login_page, still_waiting, unfit_text, waiting, way_on},
+    reset::{check, form, login_page, presented, still_waiting, unfit_text, waiting, way_on},
     reset_views::{AskPage, DonePage, Key, RegisterPage},
 };
 use crate::{
@@ -136,16 +136,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
         Err(response) => return response,
     };
     let text = |name: &str| params.get(name).unwrap_or_default();
-    let (key, proof) = match params.get("token") {
-        Some(token) => (Key::Token(token), Proof::Token(token)),
-        None => (
-            Key::Link(text("link")),
-            Proof::Code {
-                id: text("link"),
-                code: text("code"),
-            },
-        ),
-    };
+    let (key, proof) = presented(&params);
     let refuse = |error| {
         show(
             StatusCode::UNPROCESSABLE_ENTITY,

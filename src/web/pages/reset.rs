@@ -169,16 +169,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
         Err(response) => return response,
     };
     let text = |name: &str| params.get(name).unwrap_or_default();
-    let (key, proof) = match params.get("token") {
-        Some(token) => (Key::Token(token), Proof::Token(token)),
-        None => (
-            Key::Link(text("link")),
-            Proof::Code {
-                id: text("link"),
-                code: text("code"),
-            },
-        ),
-    };
+    let (key, proof) = presented(&params);
     // What is wrong whoever it is costs no try of the code.
     if let Err(error) = check(&params, text("password"), text("again")) {
         return show(StatusCode::UNPROCESSABLE_ENTITY, key, Some(error));
@@ -258,6 +249,21 @@ fn done(web: &Web, parts: &Parts, way_on: Option<&str>) -> Response {
         },
     };
     respond::html(StatusCode::OK, &page)
+}
+
+/// What a form shows to be let in: the token of the link that was followed, or a code that was typed.
+pub(super) fn presented(params: &Params) -> (Key<'_>, Proof<'_>) {
+    let text = |name: &str| params.get(name).unwrap_or_default();
+    match params.get("token") {
+        Some(token) => (Key::Token(token), Proof::Token(token)),
+        None => (
+            Key::Link(text("link")),
+            Proof::Code {
+                id: text("link"),
+                code: text("code"),
+            },
+        ),
+    }
 }
 
 /// The fields of a form of ours, if this may be asked.
