@@ -38,7 +38,7 @@ use crate::{
         mail::{self, SmtpError},
         password::{Argon2Hasher, BreachedPasswords, StartError},
         random::SystemRng,
-        sql::{self, SqlOptions, SqlStore},
+        sql::{self, Claim, ClaimError, Company, SqlOptions, SqlStore},
         state::{EmbeddedStore, Metered, RedisOptions, RedisStore, StateSessions},
     },
     protocol::{jwks::KeyPolicy, known_device::DeviceKey, refresh::RefreshKey},
@@ -162,6 +162,9 @@ pub enum BuildError {
     /// Mail cannot be sent.
     #[error(transparent)]
     Mail(#[from] SmtpError),
+    /// Another server works on the database.
+    #[error(transparent)]
+    Taken(#[from] ClaimError),
 }
 
 impl From<&Config> for AppOptions {
@@ -258,12 +261,32 @@ pub struct App {
     mailbox: Option<Arc<dyn Mailbox>>,
     tracer: Option<Arc<Tracer>>,
     disks: Arc<LocalDisks>,
+    /// Dropped last: until then nobody else begins.
+    _claim: Claim,
 }
 
 impl App {
     /// Builds the provider that the configuration describes.
     pub async fn open(config: &Config) -> Result<Self, BuildError> {
-        Self::build(&config.into(), Surroundings::of(config)?).await
+        Self::claimed(&config.into(), Surroundings::of(config)?).await
+    }
+
+    /// Builds the provider unless a server works on its database that it would not hear of.
+    pub async fn claimed(
+        options: &AppOptions,
+        surroundings: Surroundings,
+    ) -> Result<Self, BuildError> {
+        make_directory_of(&options.database_url)?;
+        let company = match options.state {
+            StateOptions::Embedded(_) => Company::None,
+            StateOptions::Redis(_) => Company::Sharing,
+        };
+        let claim = sql::claim(options.database_url.expose_secret(), company).await?;
+        let app = Self::build(options, surroundings).await?;
+        Ok(Self {
+            _claim: claim,
+            ..app
+        })
     }
 
     /// Opens the stores, brings the schema up to date, makes sure that there are keys.
@@ -342,6 +365,7 @@ impl App {
             web: Arc::new(Web::new(ports, options.mode)?),
             ring,
             sessions,
+            _claim: Claim::Needless,
         })
     }
 

@@ -76,7 +76,7 @@ impl Dev {
             }),
             ..AppOptions::from(&config)
         };
-        let app = App::build(&options, surroundings).await?;
+        let app = App::claimed(&options, surroundings).await?;
         let registrar = registrar::of(app.ports());
         seed::seed(&registrar, &credentials, freshness, &config.issuer).await?;
         let left = left::leave(&self.data, &config, server.address()?.port())?;

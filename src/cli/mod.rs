@@ -5,6 +5,7 @@ mod audit;
 mod client;
 mod completion;
 mod config;
+mod confirm;
 mod dev;
 mod explain;
 mod healthcheck;
@@ -16,6 +17,7 @@ mod registrar;
 mod resource;
 mod role;
 mod serve;
+mod state;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -110,6 +112,9 @@ enum Verb {
     /// List, rotate and import signing keys
     #[command(subcommand)]
     Keys(keys::KeysVerb),
+    /// Begin anew with the state of a node without Redis
+    #[command(subcommand)]
+    State(state::StateVerb),
     Explain(explain::Explain),
     Healthcheck(healthcheck::Healthcheck),
     Completion(completion::Completion),
@@ -173,6 +178,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Audit(verb) => audit::run(global, verb).await,
         Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
+        Verb::State(verb) => state::run(global, verb),
         Verb::Explain(explain) => explain.run(global).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),

@@ -179,9 +179,10 @@ impl From<BuildError> for CliError {
     fn from(error: BuildError) -> Self {
         let message = chain(&error);
         match error {
-            BuildError::Database(_) | BuildError::Migration(_) | BuildError::State(_) => {
-                Self::unavailable(message)
-            }
+            BuildError::Database(_)
+            | BuildError::Migration(_)
+            | BuildError::State(_)
+            | BuildError::Taken(_) => Self::unavailable(message),
             BuildError::KeyEncryptionKey(_)
             | BuildError::Keys(_)
             | BuildError::Metadata(_)

@@ -4,6 +4,7 @@ mod dev;
 mod errors;
 mod explain;
 mod reading;
+mod state;
 mod validate;
 
 use std::{

@@ -143,7 +143,7 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .thread_name(|id| format!("sqlite-{id}")))
 }
 
-fn is_in_memory(file: &Path) -> bool {
+pub(super) fn is_in_memory(file: &Path) -> bool {
     let name = file.to_string_lossy();
     name.contains(":memory:") || name.starts_with("file:sqlx-in-memory")
 }

@@ -11,6 +11,7 @@ mod audit;
 mod backlog;
 mod bounded;
 mod changes;
+mod claim;
 mod clients;
 mod connect;
 mod consents;
@@ -40,6 +41,7 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
+pub use self::claim::{Claim, ClaimError, Company, claim};
 pub use self::connect::{Observed, Observer, SqlOptions, connect, inspect};
 pub use self::place::{missing_file, sqlite_file};
 use self::{

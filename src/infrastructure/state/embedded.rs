@@ -20,18 +20,18 @@ mod complaint;
 mod engine;
 mod journal;
 mod keeper;
+mod opening;
 mod records;
 
 use std::{
-    fs,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 
+pub use self::opening::{OpenError, set_aside};
 use self::{
     engine::Engine,
     keeper::Keeper,
@@ -59,26 +59,12 @@ impl EmbeddedStore {
     /// it recovers the journal. Dropping the store writes everything out and releases the
     /// directory.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Failed {
-            directory: directory.to_owned(),
-            source,
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| failed(error.into()))?;
-        let engine = Engine::open(directory).map_err(|error| {
-            if matches!(error, fjall::Error::Locked) {
-                OpenError::Locked {
-                    directory: directory.to_owned(),
-                }
-            } else {
-                failed(error.into())
-            }
-        })?;
+        let engine = opening::open(directory)?;
         let engine = Arc::new(engine);
-        let keeper = Keeper::start(engine.clone()).map_err(|error| failed(error.into()))?;
+        let keeper = Keeper::start(engine.clone()).map_err(|source| OpenError::Failed {
+            directory: directory.to_owned(),
+            source: source.into(),
+        })?;
         Ok(Self {
             keeper,
             engine,
@@ -201,29 +187,6 @@ impl StateStore for EmbeddedStore {
     async fn incarnation(&self) -> Result<Arc<str>, StateError> {
         Ok(self.incarnation.clone())
     }
-}
-
-/// Why the store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process holds the directory.
-    #[error(
-        "the state directory {} is in use by another process; stop that process, give this one \
-         a directory of its own, or let both share a Redis server",
-        directory.display()
-    )]
-    Locked {
-        /// The directory that was asked for.
-        directory: PathBuf,
-    },
-    /// The directory cannot be used.
-    #[error("the state directory {} cannot be opened", directory.display())]
-    Failed {
-        /// The directory that was asked for.
-        directory: PathBuf,
-        /// What went wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
 }
 
 /// A name that no other opening of any store has.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Desk, json};
 
 /// A running `dev`, ended with the test.
-struct Dev(Child);
+pub(super) struct Dev(Child);
 
 impl Drop for Dev {
     fn drop(&mut self) {
@@ -21,11 +21,11 @@ impl Drop for Dev {
     }
 }
 
-fn start_dev(desk: &Desk) -> (Dev, Value) {
+pub(super) fn start_dev(desk: &Desk) -> (Dev, Value) {
     started(&mut desk.command(&["dev", "--port", "0", "--output", "json"]))
 }
 
-fn started(command: &mut Command) -> (Dev, Value) {
+pub(super) fn started(command: &mut Command) -> (Dev, Value) {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut dev = Dev(command.spawn().unwrap());
     let mut line = String::new();
