@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -112,6 +112,52 @@ async fn the_warm_path_reads_no_sql_on_sqlite_and_the_embedded_store() {
 #[tokio::test]
 async fn the_warm_path_reads_no_sql_on_postgres_and_redis() {
     the_warm_path_reads_no_sql(Stage::Servers).await;
+}
+
+/// A code flow of a browser that is logged in reads no SQL: only the grant and its event are written.
+async fn a_code_in_a_session_only_writes(stage: Stage) {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = seen.clone();
+    let app = TestApp::start_on(stage, None, settings(), |options| {
+        options.sql.observer = Some(Arc::new(move |statement| {
+            log.lock().unwrap().push(statement.sql.to_owned());
+        }));
+    })
+    .await;
+    let mut browser = Browser::new(&app);
+    for round in 0..3 {
+        seen.lock().unwrap().clear();
+        let code = browser.code("web", &[("scope", OFFLINE)]).await;
+        let before_token = seen.lock().unwrap().len();
+        assert_eq!(app.redeem("web", &code).await.status, 200);
+        let statements = std::mem::take(&mut *seen.lock().unwrap());
+        if round > 0 {
+            assert_eq!(before_token, 0, "{statements:#?}");
+            let writes = |table| {
+                let begins = format!("INSERT INTO \"{table}\"");
+                statements
+                    .iter()
+                    .filter(|sql| sql.starts_with(&begins))
+                    .count()
+            };
+            assert_eq!(
+                (writes("grants"), writes("audit_events")),
+                (1, 1),
+                "{statements:#?}"
+            );
+            assert_eq!(statements.len(), 2, "{statements:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_in_a_session_only_writes_on_sqlite_and_the_embedded_store() {
+    a_code_in_a_session_only_writes(Stage::Embedded).await;
+}
+
+#[tokio::test]
+async fn a_code_in_a_session_only_writes_on_postgres_and_redis() {
+    a_code_in_a_session_only_writes(Stage::Servers).await;
 }
 
 /// Two nodes with warm copies, and what each of them was given.
