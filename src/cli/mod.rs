@@ -178,7 +178,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Audit(verb) => audit::run(global, verb).await,
         Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
-        Verb::State(verb) => state::run(global, verb),
+        Verb::State(verb) => state::run(global, &verb),
         Verb::Explain(explain) => explain.run(global).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),

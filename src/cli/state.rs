@@ -29,9 +29,9 @@ pub(super) enum StateVerb {
     },
 }
 
-pub(super) fn run(global: &Global, verb: StateVerb) -> Result<(), CliError> {
+pub(super) fn run(global: &Global, verb: &StateVerb) -> Result<(), CliError> {
     match verb {
-        StateVerb::Reset { confirm } => reset(global, confirm),
+        StateVerb::Reset { confirm } => reset(global, *confirm),
     }
 }
 
@@ -47,12 +47,12 @@ fn reset(global: &Global, confirm: Confirm) -> Result<(), CliError> {
         "Put {shown} aside? Everybody signs in again, and refresh tokens end."
     ))?;
     let suffix = format!(".aside-{}", SystemClock.now().0);
-    let aside = set_aside(&directory, &suffix).map_err(|error| match error {
+    let aside = set_aside(&directory, &suffix).map_err(|error| match &error {
         OpenError::Locked { .. } => {
             CliError::unavailable(format!("a server works with the state directory {shown}"))
                 .hint("stop it first")
         }
-        error => CliError::failed(error.to_string()),
+        OpenError::Damaged { .. } | OpenError::Failed { .. } => CliError::failed(error.to_string()),
     })?;
     let json = json!({ "directory": directory, "aside": aside });
     let text = match &aside {

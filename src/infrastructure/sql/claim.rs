@@ -8,7 +8,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use sea_orm::sqlx::{
@@ -62,15 +62,15 @@ pub enum ClaimError {
 pub async fn claim(url: &str, company: Company) -> Result<Claim, ClaimError> {
     match place::sqlite_file(url) {
         Some(file) if is_in_memory(&file) => Ok(Claim::Needless),
-        Some(file) => claim_file(file, company),
+        Some(file) => claim_file(&file, company),
         None if company == Company::Sharing => Ok(Claim::Needless),
         None => claim_session(url).await,
     }
 }
 
 /// The kernel ends the lock with the process, so that no death leaves a stale one.
-fn claim_file(database: PathBuf, company: Company) -> Result<Claim, ClaimError> {
-    let mut name = database.clone().into_os_string();
+fn claim_file(database: &Path, company: Company) -> Result<Claim, ClaimError> {
+    let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
     let file = OpenOptions::new()
