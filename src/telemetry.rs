@@ -13,7 +13,7 @@ mod otlp;
 mod span;
 
 use std::{
-    io,
+    io::{self, BufWriter},
     sync::{Arc, OnceLock},
 };
 
@@ -114,13 +114,17 @@ pub enum TelemetryError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// What one write to standard error carries at most, bytes. The thread of the log flushes whenever its
+/// queue is empty, so that a lone line never waits and a crowd shares a write.
+const SHARED_WRITE: usize = 64 * 1024;
+
 /// Sends events to standard error from now on.
 pub fn init(config: &LogConfig) -> Result<Log, TelemetryError> {
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUED_LINES)
         .thread_name("log")
-        .finish(io::stderr());
+        .finish(BufWriter::with_capacity(SHARED_WRITE, io::stderr()));
     let dropped = writer.error_counter();
     let _ = DROPPED.set(dropped.clone());
     let filter: Targets = config.filter.parse()?;

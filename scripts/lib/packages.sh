@@ -13,7 +13,8 @@ lacks() {
 install_missing() {
     command -v cargo >/dev/null || die "the Rust toolchain is missing: install it with rustup, then run this again"
 
-    command -v cc >/dev/null || lacks build-essential "the C compiler that builds SQLite and links the binary"
+    { command -v cc && command -v make; } >/dev/null ||
+        lacks build-essential "the C compiler and make: they build SQLite and jemalloc and link the binary"
     command -v pkg-config >/dev/null || lacks pkg-config "finds OpenSSL for the build"
     [ -e /usr/include/openssl/ssl.h ] || lacks libssl-dev "OpenSSL's headers: JOSE signs with it"
     command -v python3 >/dev/null || lacks python3 "picks free ports and runs the Authlib tests"
