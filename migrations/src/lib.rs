@@ -28,6 +28,7 @@ mod m20261125_000032_login_statistics;
 mod m20261125_000040_group_parent;
 mod m20261125_000041_user_claims;
 mod m20261125_000050_one_time_links;
+mod m20261126_000060_user_sessions;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000040_group_parent::Migration),
             Box::new(m20261125_000041_user_claims::Migration),
             Box::new(m20261125_000050_one_time_links::Migration),
+            Box::new(m20261126_000060_user_sessions::Migration),
         ]
     }
 }

@@ -30,16 +30,19 @@ enum Sweep {
     Changes,
     /// Links that nobody can follow any more.
     Links,
+    /// Sessions that ended by themselves.
+    Sessions,
     /// Events of the trail beyond the time that the operator keeps them.
     Events,
 }
 
 impl Sweep {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Grants,
         Self::Revocations,
         Self::Changes,
         Self::Links,
+        Self::Sessions,
         Self::Events,
     ];
 }
@@ -87,6 +90,7 @@ impl Sweep {
             Self::Revocations => work.sweep_revocations(now.minus(KEPT), BATCH).await,
             Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
             Self::Links => work.sweep_links(now.minus(KEPT), BATCH).await,
+            Self::Sessions => work.sweep_sessions(now.minus(KEPT), BATCH).await,
             Self::Events => match ports.settings.audit_retention {
                 Some(kept) => work.sweep_events(now.minus(kept), BATCH).await,
                 None => Ok(0),

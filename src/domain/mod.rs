@@ -20,3 +20,4 @@ pub mod scope;
 pub mod secret;
 pub mod time;
 pub mod user;
+pub mod user_session;

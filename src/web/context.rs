@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, Uri, header, request::Parts};
 
-use crate::{application::trail::Origin, protocol::params::Params};
+use crate::{application::trail::Origin, domain::user_session, protocol::params::Params};
 
 /// The peer's address, set once per request by the guard.
 #[derive(Clone, Debug)]
@@ -24,6 +24,12 @@ pub fn origin(parts: &Parts) -> Origin {
             .get::<TraceId>()
             .map(|trace| trace.0.clone()),
     }
+}
+
+/// What the browser or application says that it is.
+pub fn agent(headers: &HeaderMap) -> Option<String> {
+    let header = headers.get(header::USER_AGENT)?;
+    user_session::agent(&String::from_utf8_lossy(header.as_bytes()))
 }
 
 /// One household has one IPv4 address, or one /64 of IPv6.

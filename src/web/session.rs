@@ -3,13 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, request::Parts};
 use serde::{Deserialize, Serialize};
 use tower_sessions::{Expiry, Session};
 
-use super::cookies::Cookies;
+use super::{context, cookies::Cookies};
 use crate::{
-    application::{Failure, Ports, queries::login::user_of},
+    application::{
+        Failure, Ports,
+        commands::note_session::{self, Beginning},
+        queries::login::user_of,
+    },
     domain::{time::Timestamp, user::User},
     protocol::authentication::Login,
 };
@@ -25,9 +29,17 @@ struct Remembered {
     duration: SessionDuration,
     started_at: Timestamp,
     seen_at: Timestamp,
+    /// When its user was last shown that it goes on.
+    #[serde(default = "never")]
+    noted_at: Timestamp,
     /// The epoch of the state store's memory in which it began.
     #[serde(default)]
     epoch: String,
+}
+
+/// Of sessions from before they were noted.
+fn never() -> Timestamp {
+    Timestamp(0)
 }
 
 /// How long a login is meant to last.
@@ -49,7 +61,7 @@ pub async fn current(
         return Ok(None);
     };
     let now = ports.clock.now();
-    if is_over(ports, &remembered, now) {
+    if now >= end_of(ports, &remembered) {
         session.flush().await.map_err(broken)?;
         return Ok(None);
     }
@@ -58,25 +70,38 @@ pub async fn current(
         return Ok(None);
     };
     if now.since(remembered.seen_at).as_secs() > TOUCH_AFTER {
-        store(
-            ports,
-            session,
-            &Remembered {
-                seen_at: now,
-                ..remembered.clone()
-            },
-        )
-        .await?;
+        touch(ports, session, remembered.clone(), now).await?;
     }
     Ok(Some((remembered.login, user)))
+}
+
+/// Notes that the session was used.
+async fn touch(
+    ports: &Ports,
+    session: &Session,
+    remembered: Remembered,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let is_due = now.since(remembered.noted_at) >= note_session::NOTE_AFTER;
+    let remembered = Remembered {
+        seen_at: now,
+        noted_at: if is_due { now } else { remembered.noted_at },
+        ..remembered
+    };
+    store(ports, session, &remembered).await?;
+    if is_due {
+        let end = end_of(ports, &remembered);
+        note_session::goes_on(ports, &remembered.login, end).await?;
+    }
+    Ok(())
 }
 
 /// Remembers a login under a new session identifier, so that one known from before is worthless.
 pub async fn begin(
     ports: &Ports,
     session: &Session,
-    login: &Login,
-    duration: SessionDuration,
+    (login, duration): (&Login, SessionDuration),
+    request: &Parts,
 ) -> Result<(), Failure> {
     session.cycle_id().await.map_err(broken)?;
     let now = ports.clock.now();
@@ -87,8 +112,16 @@ pub async fn begin(
         duration,
         started_at: now,
         seen_at: now,
+        noted_at: now,
     };
-    store(ports, session, &remembered).await
+    store(ports, session, &remembered).await?;
+    let beginning = Beginning {
+        login,
+        expires_at: end_of(ports, &remembered),
+        agent: context::agent(&request.headers),
+        client: None,
+    };
+    note_session::begins(ports, beginning, &context::origin(request)).await
 }
 
 /// Goes on with a login that has become another version of itself, under a new session identifier.
@@ -105,7 +138,9 @@ pub async fn renew(ports: &Ports, session: &Session, login: Login) -> Result<(),
         seen_at: ports.clock.now(),
         ..remembered
     };
-    store(ports, session, &remembered).await
+    store(ports, session, &remembered).await?;
+    let end = end_of(ports, &remembered);
+    note_session::goes_on(ports, &remembered.login, end).await
 }
 
 /// Forgets the login. The answer must carry the returned cookie.
@@ -114,16 +149,15 @@ pub async fn end(session: &Session, cookies: &Cookies) -> Result<Option<HeaderVa
     Ok(cookies.remove_session())
 }
 
-fn is_over(ports: &Ports, remembered: &Remembered, now: Timestamp) -> bool {
+/// When the session ends by itself if it is not used again.
+fn end_of(ports: &Ports, remembered: &Remembered) -> Timestamp {
     let lifetimes = &ports.settings.lifetimes;
     match remembered.duration {
         SessionDuration::Browser => {
-            now >= remembered.started_at.plus(lifetimes.session_absolute)
-                || now >= remembered.seen_at.plus(lifetimes.session_idle)
+            let absolute = remembered.started_at.plus(lifetimes.session_absolute);
+            absolute.min(remembered.seen_at.plus(lifetimes.session_idle))
         }
-        SessionDuration::Remembered => {
-            now >= remembered.started_at.plus(lifetimes.session_remembered)
-        }
+        SessionDuration::Remembered => remembered.started_at.plus(lifetimes.session_remembered),
     }
 }
 

@@ -56,6 +56,7 @@ mod support;
 mod telemetry;
 mod token_attacks;
 mod trail_retention;
+mod user_sessions;
 mod userinfo;
 mod warm_copies;
 mod ways_through;

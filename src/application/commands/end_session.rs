@@ -1,6 +1,8 @@
 //! Ending a login session: its grants and the codes on their way die with it (RP-Initiated Logout §2,
 //! ASVS 7.4.1).
 
+use std::time::Duration;
+
 use super::end_grant::put_out_all;
 use crate::{
     application::{
@@ -9,27 +11,59 @@ use crate::{
         ports::state::{Kind, StateKey},
         trail::{About, Origin},
     },
-    domain::{event::EventKind, id::SessionId},
+    domain::{
+        event::EventKind,
+        id::{SessionId, UserId},
+        time::Timestamp,
+    },
     protocol::{authentication::Login, id_token, logout::Hint},
 };
 
 /// Revokes whatever stands on this login. The caller deletes the browser's session.
 pub async fn end_session(ports: &Ports, login: &Login, origin: &Origin) -> Result<(), Failure> {
-    let session = &login.authentication.session;
+    let of = (&login.user, &login.authentication.session);
+    end(ports, of, Until::CodesAreOver, origin).await
+}
+
+/// How long the state store has to remember that a session has ended.
+pub(super) enum Until {
+    /// Its browser has forgotten it; codes may be on their way.
+    CodesAreOver,
+    /// Its browser may come back until then.
+    At(Timestamp),
+}
+
+impl Until {
+    fn ttl(&self, ports: &Ports) -> Duration {
+        let codes = ports.settings.lifetimes.code.saturating_mul(2);
+        match self {
+            Self::CodesAreOver => codes,
+            Self::At(end) => codes.max(end.since(ports.clock.now())),
+        }
+    }
+}
+
+/// Revokes whatever stands on a session.
+pub(super) async fn end(
+    ports: &Ports,
+    (user, session): (&UserId, &SessionId),
+    until: Until,
+    origin: &Origin,
+) -> Result<(), Failure> {
     let now = ports.clock.now();
     // First the marker, which stops codes that are not redeemed yet, then what was redeemed before.
     let mark = marker(session);
-    let ttl = ports.settings.lifetimes.code.saturating_mul(2);
-    ports.state.put(&mark, b"1", ttl).await?;
+    ports.state.put(&mark, b"1", until.ttl(ports)).await?;
     let (_, sight) = ports.directory.look(&[]).await?;
     let work = ports.store.begin().await?;
     let revoked = work.revoke_grants_of_session(session, now).await?;
     // A state store that forgets the logout must not bring the browser's session back.
     let end = now.plus(ports.settings.lifetimes.longest_session());
     work.revoke_all(&[(revocation_id(&mark), end)]).await?;
+    work.delete_session(session).await?;
     let detail = Some(serde_json::json!({ "grants": revoked.len() }));
     let about = About {
-        user: Some(login.user.clone()),
+        user: Some(user.clone()),
         detail,
         ..About::default()
     };

@@ -9,6 +9,7 @@ mod mail;
 mod outbox;
 mod repositories;
 mod seal;
+mod sessions;
 pub mod state;
 mod statistics;
 
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 
 pub use self::{
     backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, outbox::*, repositories::*,
-    seal::*, statistics::*,
+    seal::*, sessions::*, statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
@@ -72,6 +73,7 @@ pub trait Reader:
     + Backlogs
     + Outbox
     + Statistics
+    + UserSessions
     + Changes
     + Revocations
     + Send
@@ -91,6 +93,7 @@ impl<
         + Backlogs
         + Outbox
         + Statistics
+        + UserSessions
         + Changes
         + Revocations
         + Send
@@ -113,6 +116,7 @@ pub trait UnitOfWork:
     + AuditMut
     + OutboxMut
     + StatisticsMut
+    + UserSessionsMut
     + ChangesMut
     + RevocationsMut
 {

@@ -8,4 +8,5 @@ pub mod login;
 pub mod me;
 pub mod origins;
 pub mod outbox;
+pub mod sessions;
 pub mod userinfo;

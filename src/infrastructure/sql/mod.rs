@@ -24,6 +24,7 @@ pub mod migrate;
 mod outbox;
 mod place;
 mod roles;
+mod sessions;
 mod statistics;
 mod users;
 

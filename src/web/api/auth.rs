@@ -161,6 +161,7 @@ async fn enter(web: &Web, parts: &Parts, body: &Bytes) -> Result<Response, Probl
         resources: &request.resource,
         device: device.as_ref(),
         script,
+        agent: context::agent(&parts.headers),
     };
     let entered = log_in_first_party(&web.ports, command, &context::origin(parts))
         .await

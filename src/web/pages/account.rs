@@ -11,7 +11,7 @@ use axum::{
 use tower_sessions::Session;
 
 use super::{
-    ErrorCause, ScopeText,
+    ErrorCause, ScopeText, account_sessions,
     account_views::{AccountPage, ApplicationView, Done},
     confirm_email,
     login::display_name,
@@ -22,9 +22,7 @@ use crate::{
     application::{
         Failure,
         commands::{
-            change_password::{
-                ChangePasswordError, Proven, change_password, end_all_sessions, prove,
-            },
+            change_password::{ChangePasswordError, Proven, change_password, prove},
             withdraw_consent::withdraw_consent,
         },
         limits::Endpoint,
@@ -48,9 +46,15 @@ pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) ->
     let query = context::query(&parts.uri);
     let done = query.get("done").and_then(Done::of);
     match session::current(&web.ports, &session).await {
-        Ok(Some((_, user))) => {
+        Ok(Some((login, user))) => {
             let told = Told { done, error: None };
-            show(&web, (&session, &user), (StatusCode::OK, told), &parts).await
+            show(
+                &web,
+                (&session, &login, &user),
+                (StatusCode::OK, told),
+                &parts,
+            )
+            .await
         }
         Ok(None) => answer::see_other(TO_ACCOUNT),
         Err(failure) => answer::failure_page(&failure, context::trace(&parts)),
@@ -65,12 +69,19 @@ struct Told {
 
 async fn show(
     web: &Web,
-    (session, user): (&Session, &User),
+    (session, login, user): (&Session, &Login, &User),
     (status, told): (StatusCode, Told),
     parts: &Parts,
 ) -> Response {
-    let applications = match account::applications(&web.ports, user).await {
-        Ok(applications) => applications,
+    let read = async {
+        let applications = account::applications(&web.ports, user).await?;
+        Ok((
+            applications,
+            account_sessions::views(web, user, login).await?,
+        ))
+    };
+    let (applications, sessions) = match read.await {
+        Ok(read) => read,
         Err(failure) => return answer::failure_page(&failure, context::trace(parts)),
     };
     let applications = applications.iter().map(|connected| ApplicationView {
@@ -84,6 +95,7 @@ async fn show(
         user: &display_name(user),
         facts: facts(user),
         applications: applications.collect(),
+        sessions,
         done: told.done,
         error: told.error,
         can_mail: web.ports.can_mail(),
@@ -125,6 +137,17 @@ fn day(at: Timestamp) -> String {
     )
 }
 
+/// A moment as people write it, in UTC.
+pub(super) fn moment(at: Timestamp) -> String {
+    time::OffsetDateTime::from_unix_timestamp(at.0).map_or_else(
+        |_| "an unknown time".to_owned(),
+        |time| {
+            let (hour, minute) = (time.hour(), time.minute());
+            format!("{}, {hour:02}:{minute:02} UTC", day(at))
+        },
+    )
+}
+
 /// The token of the forms: of no use without the session's cookie.
 fn form_token(session: &Session) -> String {
     cookies::form_token(&session_secret(session).unwrap_or_default())
@@ -135,14 +158,14 @@ fn session_secret(session: &Session) -> Option<String> {
 }
 
 /// Who sent a form of the account page, and what it says.
-struct Visit {
-    login: Login,
-    user: Arc<User>,
-    params: Params,
+pub(super) struct Visit {
+    pub(super) login: Login,
+    pub(super) user: Arc<User>,
+    pub(super) params: Params,
 }
 
 /// Lets in whom the page was made for.
-async fn visit(
+pub(super) async fn visit(
     web: &Web,
     session: &Session,
     parts: &Parts,
@@ -174,7 +197,7 @@ async fn visit(
     })
 }
 
-fn on(done: Done) -> Response {
+pub(super) fn on(done: Done) -> Response {
     answer::see_other(&format!("{ACCOUNT}?done={}", done.as_str()))
 }
 
@@ -194,7 +217,12 @@ pub async fn password(
             done: None,
             error: Some(error),
         };
-        show(&web, (&session, &visit.user), (status, told), &parts)
+        show(
+            &web,
+            (&session, &visit.login, &visit.user),
+            (status, told),
+            &parts,
+        )
     };
     let text = |name: &str| visit.params.get(name).unwrap_or_default();
     if let Err(error) = check(&visit.params) {
@@ -278,7 +306,13 @@ pub async fn email(
                 done: None,
                 error: Some(text),
             };
-            show(&web, (&session, &visit.user), (status, told), &parts).await
+            show(
+                &web,
+                (&session, &visit.login, &visit.user),
+                (status, told),
+                &parts,
+            )
+            .await
         }
         Err(failure) => answer::failure_page(&failure, context::trace(&parts)),
     }
@@ -312,33 +346,6 @@ pub async fn withdraw(
     match withdraw_consent(&web.ports, &visit.login.user, &client, &origin).await {
         Ok(true) => on(Done::Withdrawn),
         Ok(false) => answer::see_other(ACCOUNT),
-        Err(failure) => answer::failure_page(&failure, context::trace(&parts)),
-    }
-}
-
-/// POST: every session and token ends.
-pub async fn end_sessions(
-    State(web): State<Arc<Web>>,
-    session: Session,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
-    let visit = match visit(&web, &session, &parts, &body).await {
-        Ok(visit) => visit,
-        Err(response) => return response,
-    };
-    let ended = async {
-        end_all_sessions(&web.ports, &visit.login.user, &context::origin(&parts)).await?;
-        session::end(&session, &web.cookies).await
-    };
-    match ended.await {
-        Ok(removal) => {
-            let mut response = answer::see_other("/logged-out");
-            if let Some(removal) = removal {
-                response.headers_mut().append(header::SET_COOKIE, removal);
-            }
-            response
-        }
         Err(failure) => answer::failure_page(&failure, context::trace(&parts)),
     }
 }

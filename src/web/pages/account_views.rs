@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{Page, ScopeText, reset_views::Key};
-use crate::web::csp::PagePolicy;
+use crate::{domain::id::SessionId, web::csp::PagePolicy};
 
 /// The account page; its forms post `csrf` and what they say.
 #[derive(Debug, Template)]
@@ -17,6 +17,8 @@ pub struct AccountPage<'a> {
     pub facts: Vec<(&'static str, String)>,
     /// Applications that were allowed something.
     pub applications: Vec<ApplicationView<'a>>,
+    /// Where the user is signed in, this browser first.
+    pub sessions: Vec<SessionView>,
     /// What just happened.
     pub done: Option<Done>,
     /// What is wrong with what was typed.
@@ -38,6 +40,23 @@ pub struct ApplicationView<'a> {
     pub scopes: Vec<ScopeText<'a>>,
 }
 
+/// A session.
+#[derive(Debug)]
+pub struct SessionView {
+    /// Its identifier.
+    pub id: SessionId,
+    /// The device as people would call it.
+    pub name: String,
+    /// Whether it is the one that looks.
+    pub is_this: bool,
+    /// When it began, as people write it.
+    pub began: String,
+    /// When it was last used, to the hour, where that is known.
+    pub seen: Option<String>,
+    /// The network that it began in.
+    pub address: Option<String>,
+}
+
 /// What just happened, in fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -45,6 +64,10 @@ pub enum Done {
     Password,
     /// An application's access was withdrawn.
     Withdrawn,
+    /// One session was ended.
+    SessionEnded,
+    /// All sessions but this one were ended.
+    OthersEnded,
 }
 
 impl Done {
@@ -53,14 +76,21 @@ impl Done {
         match self {
             Self::Password => "password",
             Self::Withdrawn => "withdrawn",
+            Self::SessionEnded => "session-ended",
+            Self::OthersEnded => "others-ended",
         }
     }
 
     /// What the address says, if it is one of ours.
     pub fn of(text: &str) -> Option<Self> {
-        [Self::Password, Self::Withdrawn]
-            .into_iter()
-            .find(|done| done.as_str() == text)
+        [
+            Self::Password,
+            Self::Withdrawn,
+            Self::SessionEnded,
+            Self::OthersEnded,
+        ]
+        .into_iter()
+        .find(|done| done.as_str() == text)
     }
 
     fn text(self) -> &'static str {
@@ -70,6 +100,12 @@ impl Done {
             }
             Self::Withdrawn => {
                 "The access is withdrawn. The application can no longer use your account, and asks you again when you sign in there."
+            }
+            Self::SessionEnded => {
+                "That session has ended. Whoever uses that device has to sign in again, in the applications that it was signed in to as well."
+            }
+            Self::OthersEnded => {
+                "All other sessions have ended. You stay signed in here. If somebody else was signed in, change your password now."
             }
         }
     }

@@ -274,7 +274,7 @@ pub(super) async fn enter(
     if let Some(previous) = previous.filter(|previous| previous.user != login.user) {
         end_session(&web.ports, previous, &context::origin(parts)).await?;
     }
-    session::begin(&web.ports, session, login, duration).await
+    session::begin(&web.ports, session, (login, duration), parts).await
 }
 
 fn refuse(

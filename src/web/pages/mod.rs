@@ -4,6 +4,7 @@
 //! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
 
 pub mod account;
+pub mod account_sessions;
 mod account_views;
 pub mod choose;
 mod client;

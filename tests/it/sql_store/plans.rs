@@ -7,7 +7,7 @@ use std::{
 
 use countersign::{
     application::ports::{
-        AuditKey, AuditSlice, LoginCount, Order, OutboxFilter, Reader, Store as _,
+        AuditKey, AuditSlice, LoginCount, Order, OutboxFilter, Reader, Store as _, Touched,
     },
     domain::{
         consent::Consent,
@@ -18,6 +18,7 @@ use countersign::{
         resource::ResourceServer,
         secret::SecretDigest,
         user::{Email, PasswordHash},
+        user_session::UserSession,
     },
     infrastructure::sql::{SqlOptions, SqlStore, connect, migrate},
 };
@@ -81,8 +82,17 @@ fn every_method_of_the_ports_is_exercised() {
     let statistics = include_str!("../../../src/application/ports/statistics.rs");
     let changes = include_str!("../../../src/application/ports/changes.rs");
     let links = include_str!("../../../src/application/ports/links.rs");
+    let sessions = include_str!("../../../src/application/ports/sessions.rs");
     let mut methods = 0;
-    for port in [keys, repositories, outbox, statistics, changes, links] {
+    for port in [
+        keys,
+        repositories,
+        outbox,
+        statistics,
+        changes,
+        links,
+        sessions,
+    ] {
         for method in port.split("async fn ").skip(1) {
             let (name, _) = method.split_once('(').unwrap();
             let call = format!(".{name}(");
@@ -130,6 +140,8 @@ async fn write(store: &SqlStore) {
         unit.put_claim(&grace, "office", &json!(1)).await.unwrap();
         unit.add_link(&link()).await.unwrap();
         unit.try_link("l", 5, NOW).await.unwrap();
+        unit.put_session(&user_session()).await.unwrap();
+        unit.touch_session(&touched(&user_session())).await.unwrap();
         unit.assign_role(&grace, &admin.id).await.unwrap();
         unit.join_group(&grace, &staff.id).await.unwrap();
         unit.add_client(&client("app")).await.unwrap();
@@ -172,6 +184,8 @@ async fn read(reader: &dyn Reader) {
     reader.link_by_secret(&link.secret).await.unwrap();
     let email = Email::parse("grace@example.com").unwrap();
     reader.links_since(&email, link.purpose, NOW).await.unwrap();
+    let sessions = reader.sessions_of(&grace, 5).await.unwrap();
+    assert_eq!(sessions, [user_session()]);
     reader.authority(&grace).await.unwrap();
     reader.client(&app).await.unwrap();
     reader.resource_server("https://api.example").await.unwrap();
@@ -270,11 +284,37 @@ async fn remove(store: &SqlStore) {
         unit.delete_claim(&grace, "office").await.unwrap();
         unit.use_link("l", NOW).await.unwrap();
         unit.sweep_links(later(60), 5).await.unwrap();
+        let known = unit.delete_session(&user_session().id).await.unwrap();
+        assert!(known);
+        unit.sweep_sessions(later(60), 5).await.unwrap();
         unit.delete_consent(&grace, &app).await.unwrap();
         unit.delete_client(&app).await.unwrap();
         unit.delete_signing_key("k").await.unwrap();
         unit.delivered("m").await.unwrap();
     });
+}
+
+fn user_session() -> UserSession {
+    UserSession {
+        id: SessionId::new("of-grace"),
+        user: user_id("grace"),
+        security_version: 3,
+        started_at: NOW,
+        seen_at: NOW,
+        expires_at: later(600),
+        address: Some("192.0.2.0".to_owned()),
+        agent: Some("curl/8".to_owned()),
+        client: None,
+    }
+}
+
+fn touched(session: &UserSession) -> Touched<'_> {
+    Touched {
+        id: &session.id,
+        security_version: session.security_version,
+        seen_at: session.seen_at,
+        expires_at: session.expires_at,
+    }
 }
 
 fn resource_server() -> ResourceServer {

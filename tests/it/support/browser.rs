@@ -11,6 +11,7 @@ use super::app::{Answer, CALLBACK, CHALLENGE, ISSUER, PASSWORD, TestApp, USERNAM
 pub(crate) struct Browser<'a> {
     app: &'a TestApp,
     pub(crate) cookies: std::collections::BTreeMap<String, String>,
+    agent: Option<String>,
 }
 
 impl<'a> Browser<'a> {
@@ -19,6 +20,15 @@ impl<'a> Browser<'a> {
         Self {
             app,
             cookies: std::collections::BTreeMap::default(),
+            agent: None,
+        }
+    }
+
+    /// The same with a `User-Agent`.
+    pub(crate) fn saying(self, agent: &str) -> Self {
+        Self {
+            agent: Some(agent.to_owned()),
+            ..self
         }
     }
 
@@ -48,6 +58,11 @@ impl<'a> Browser<'a> {
             request
                 .headers_mut()
                 .insert(header::COOKIE, cookies.join("; ").parse().unwrap());
+        }
+        if let Some(agent) = &self.agent {
+            request
+                .headers_mut()
+                .insert(header::USER_AGENT, agent.parse().unwrap());
         }
         let answer = self.app.send(request).await;
         for line in answer.headers.get_all(header::SET_COOKIE) {

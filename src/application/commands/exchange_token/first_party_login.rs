@@ -12,7 +12,10 @@ use super::{Call, exchange_token, new_grant};
 use crate::{
     application::{
         Failure, Ports, client_auth,
-        commands::log_in::{LogIn, LogInError, log_in},
+        commands::{
+            log_in::{LogIn, LogInError, log_in},
+            note_session::{self, Beginning},
+        },
         issue::{Issue, prepare},
         limits::Endpoint,
         queries::origins,
@@ -54,6 +57,8 @@ pub struct FirstPartyLogin<'a> {
     pub device: Option<&'a Device>,
     /// The `Origin` of the script that calls, where a browser said one.
     pub script: Option<&'a str>,
+    /// What the application said that it is.
+    pub agent: Option<String>,
 }
 
 /// Somebody who is in.
@@ -105,7 +110,16 @@ pub async fn log_in_first_party(
         origin,
         now: ports.clock.now(),
     };
-    let tokens = issue_for(&call, grant_of(&call, login, scope, resources)).await?;
+    let tokens = issue_for(&call, grant_of(&call, login.clone(), scope, resources)).await?;
+    let beginning = Beginning {
+        login: &login,
+        expires_at: call
+            .now
+            .plus(call.ports.settings.refresh_policy(&call.client).absolute),
+        agent: command.agent,
+        client: Some(&call.client.id),
+    };
+    note_session::begins(ports, beginning, origin).await?;
     let user = call.sight.user(&user_id).await.map_err(Failure::from)?;
     let user = user.ok_or(LogInError::Rejected)?;
     let authority = call

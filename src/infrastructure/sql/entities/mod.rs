@@ -23,3 +23,4 @@ pub(super) mod role_assignment;
 pub(super) mod signing_key;
 pub(super) mod user;
 pub(super) mod user_claim;
+pub(super) mod user_session;
