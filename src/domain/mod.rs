@@ -13,6 +13,7 @@ pub mod key;
 pub mod one_time;
 pub mod password;
 pub mod permission;
+pub mod profile;
 pub mod redirect_uri;
 pub mod resource;
 pub mod role;

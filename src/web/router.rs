@@ -18,8 +18,8 @@ use super::{
     context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
     pages::{
-        ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_sessions, choose,
-        confirm_email, consent, login, register, reset, way,
+        ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_profile,
+        account_sessions, choose, confirm_email, consent, login, register, reset, way,
     },
     respond,
 };
@@ -57,6 +57,10 @@ pub fn router<S: SessionStore + Clone>(
         )
         .route(confirm_email::CONFIRM, post(confirm_email::post))
         .route("/account/withdraw", post(account::withdraw))
+        .route(
+            account_profile::PROFILE,
+            get(account_profile::get).post(account_profile::post),
+        )
         .route("/account/end-session", post(account_sessions::end_one))
         .route("/account/end-others", post(account_sessions::end_others))
         .route("/account/end-sessions", post(account_sessions::end_all))

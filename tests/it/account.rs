@@ -10,7 +10,7 @@ use countersign::{
     application::{
         handlers::handle_due,
         mail::Message,
-        ports::{OutboxFilter, Page},
+        ports::{Clock as _, OutboxFilter, Page},
     },
     domain::{event::OutboxKind, id::ClientId},
 };
@@ -107,6 +107,76 @@ async fn confirmation(app: &TestApp) -> (String, String) {
 }
 
 on_both! {
+    async fn the_profile_is_changed_and_userinfo_says_so(app: TestApp) {
+        let tokens = app.tokens("web", "openid profile phone address").await;
+        let access = tokens["access_token"].as_str().unwrap();
+        let mut browser = Browser::new(&app);
+        sign_in(&mut browser, "/account/profile").await;
+        let page = browser.get("/account/profile").await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert!(page.body.contains("value=\"Europe/Berlin\""), "{}", page.body);
+        let token = csrf(&page);
+        let fields = [
+            ("csrf", token.as_str()),
+            ("given_name", "Zoë"),
+            ("family_name", "Müller"),
+            ("birthdate", "1988-02-29"),
+            ("phone_number", "+41 44 668 18 00"),
+            ("locale", "de_CH"),
+            ("locality", "Zürich"),
+        ];
+        app.clock.advance(Duration::from_secs(5));
+        let answer = browser.post("/account/profile", &fields).await;
+        assert_eq!(answer.location(), "/account?done=profile");
+        let told = browser.get(answer.location()).await.body;
+        assert!(told.contains("Your profile is changed"), "{told}");
+        let claims = app.get_with("/oauth2/userinfo", access).await.json();
+        for (claim, value) in [
+            ("given_name", "Zoë"),
+            ("name", "Zoë Müller"),
+            ("birthdate", "1988-02-29"),
+            ("phone_number", "+41446681800"),
+            ("locale", "de-CH"),
+        ] {
+            assert_eq!(claims[claim], value, "{claims}");
+        }
+        assert_eq!(claims["phone_number_verified"], false);
+        assert_eq!(claims["address"]["locality"], "Zürich");
+        assert!(claims.get("zoneinfo").is_none(), "{claims}");
+        assert_eq!(claims["updated_at"], app.ports().clock.now().0);
+        // The trail says what was before and after. The same again changes nothing.
+        let events = app.events().await;
+        assert_eq!(events.iter().filter(|kind| **kind == "user.changed").count(), 1);
+        assert_eq!(browser.post("/account/profile", &fields).await.location(), "/account");
+        assert_eq!(app.events().await.len(), events.len());
+    }
+
+    async fn c155_what_does_not_fit_the_profile_is_marked_kept_on_the_page_and_inert(app: TestApp) {
+        let mut browser = Browser::new(&app);
+        sign_in(&mut browser, "/account").await;
+        let token = csrf(&browser.get("/account/profile").await);
+        let script = "\"><script>alert(1)</script>";
+        let fields = [
+            ("csrf", token.as_str()),
+            ("given_name", script),
+            ("website", "javascript:alert(1)"),
+            ("phone_number", "044 668 18 00"),
+        ];
+        let answer = browser.post("/account/profile", &fields).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(!answer.body.contains("<script"), "{}", answer.body);
+        assert_eq!(answer.body.matches("aria-invalid=\"true\"").count(), 2);
+        for kept in ["javascript:alert(1)", "044 668 18 00", "like +41 44 668 18 00"] {
+            assert!(answer.body.contains(kept), "{kept}");
+        }
+        let user = app.ports().store.reader().user(&app.user).await.unwrap().unwrap();
+        assert_ne!(user.profile.first_name.as_deref(), Some(script));
+        // Without the page's token nothing is changed either.
+        let forged = [("csrf", "x"), ("given_name", "Mallory")];
+        let answer = browser.post("/account/profile", &forged).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+
     async fn the_account_page_asks_who_it_is_and_comes_back(app: TestApp) {
         let mut browser = Browser::new(&app);
         let answer = sign_in(&mut browser, "/account").await;

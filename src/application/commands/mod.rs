@@ -5,6 +5,7 @@ pub mod authorize;
 pub mod change_client;
 pub mod change_email;
 pub mod change_password;
+pub mod change_profile;
 pub mod change_user;
 pub mod define_group;
 pub mod define_role;

@@ -149,7 +149,7 @@ pub(super) fn moment(at: Timestamp) -> String {
 }
 
 /// The token of the forms: of no use without the session's cookie.
-fn form_token(session: &Session) -> String {
+pub(super) fn form_token(session: &Session) -> String {
     cookies::form_token(&session_secret(session).unwrap_or_default())
 }
 

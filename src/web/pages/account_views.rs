@@ -3,7 +3,10 @@
 use askama::Template;
 
 use super::{Page, ScopeText, reset_views::Key};
-use crate::{domain::id::SessionId, web::csp::PagePolicy};
+use crate::{
+    domain::{id::SessionId, profile::ProfileField},
+    web::csp::PagePolicy,
+};
 
 /// The account page; its forms post `csrf` and what they say.
 #[derive(Debug, Template)]
@@ -40,6 +43,39 @@ pub struct ApplicationView<'a> {
     pub scopes: Vec<ScopeText<'a>>,
 }
 
+/// What users say about themselves; posts `csrf` and every field by its claim's name.
+#[derive(Debug, Template)]
+#[template(path = "profile.html")]
+pub struct ProfilePage<'a> {
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// The fields in their order.
+    pub fields: Vec<FieldView>,
+}
+
+impl ProfilePage<'_> {
+    fn has_error(&self) -> bool {
+        self.fields.iter().any(|field| field.error.is_some())
+    }
+}
+
+impl Page for ProfilePage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare().own_forms()
+    }
+}
+
+/// A field with what stands in it.
+#[derive(Debug)]
+pub struct FieldView {
+    /// Which.
+    pub field: ProfileField,
+    /// What is known, or was typed.
+    pub value: String,
+    /// What is wrong with it.
+    pub error: Option<&'static str>,
+}
+
 /// A session.
 #[derive(Debug)]
 pub struct SessionView {
@@ -64,6 +100,8 @@ pub enum Done {
     Password,
     /// An application's access was withdrawn.
     Withdrawn,
+    /// The profile is another.
+    Profile,
     /// One session was ended.
     SessionEnded,
     /// All sessions but this one were ended.
@@ -76,6 +114,7 @@ impl Done {
         match self {
             Self::Password => "password",
             Self::Withdrawn => "withdrawn",
+            Self::Profile => "profile",
             Self::SessionEnded => "session-ended",
             Self::OthersEnded => "others-ended",
         }
@@ -86,6 +125,7 @@ impl Done {
         [
             Self::Password,
             Self::Withdrawn,
+            Self::Profile,
             Self::SessionEnded,
             Self::OthersEnded,
         ]
@@ -100,6 +140,9 @@ impl Done {
             }
             Self::Withdrawn => {
                 "The access is withdrawn. The application can no longer use your account, and asks you again when you sign in there."
+            }
+            Self::Profile => {
+                "Your profile is changed. Applications that may see it hear of it the next time they ask."
             }
             Self::SessionEnded => {
                 "That session has ended. Whoever uses that device has to sign in again, in the applications that it was signed in to as well."

@@ -32,6 +32,9 @@ use crate::{
 /// The login page that leads to the account page.
 pub(super) const TO_ACCOUNT: &str = "/login?return_to=/account";
 
+/// The same for the form of the profile.
+pub(super) const TO_PROFILE: &str = "/login?return_to=/account/profile";
+
 /// Whether a request to the login page comes from a page of ours and not from the flow.
 pub(super) fn is_own(query: &Params) -> bool {
     query.get("interaction").is_none() && query.get("return_to").is_some()
