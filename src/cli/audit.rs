@@ -10,7 +10,7 @@ use std::{
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{CliError, Global, registrar, serve::stop_on_signals};
+use super::{CliError, Global, output, registrar, serve::stop_on_signals};
 use crate::{
     application::{
         ports::{Order, Store},
@@ -244,7 +244,7 @@ async fn follow(global: &Global, store: &dyn Store, filter: AuditFilter) -> Resu
 
 /// One line of text, whatever is in the event (security.md 176).
 fn to_line(event: &AuditEvent) -> String {
-    let mut line = format!("{}  {:20}", instant(event.at), event.kind.as_str());
+    let mut line = format!("{}  {:20}", output::moment(event.at), event.kind.as_str());
     let actor = event.actor().map(|actor| actor.to_string());
     let members = [
         ("user", event.user.as_ref().map(UserId::as_str)),
@@ -270,17 +270,10 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-fn instant(at: Timestamp) -> String {
-    use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-    let time = OffsetDateTime::from_unix_timestamp(at.0).ok();
-    let text = time.and_then(|time| time.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| at.0.to_string())
-}
-
 fn to_json(event: &AuditEvent) -> Value {
     json!({
         "id": event.id,
-        "at": instant(event.at),
+        "at": output::moment(event.at),
         "kind": event.kind,
         "actor": event.actor().map(|actor| actor.to_string()),
         "user": event.user,

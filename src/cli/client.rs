@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use self::{create::CreateClient, rights::Rights};
 use super::{
     CliError, Global,
+    confirm::Confirm,
     registrar::{self, secret_from_stdin},
 };
 use crate::{
@@ -89,9 +90,13 @@ pub(super) enum ClientVerb {
         client: String,
     },
     /// Remove a client with its grants and consents
+    ///
+    /// To stop it and keep it: countersign client disable. Example: countersign client delete shop --yes
     Delete {
         /// `client_id`
         client: String,
+        #[command(flatten)]
+        confirm: Confirm,
     },
 }
 
@@ -152,7 +157,8 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
         ClientVerb::Enable { client } => {
             set_status(global, &registrar, client, ClientStatus::Active).await
         }
-        ClientVerb::Delete { client } => {
+        ClientVerb::Delete { client, confirm } => {
+            confirm.ask(&format!("Remove the client {client} for good?"))?;
             let id = ClientId::new(client);
             delete_client(&registrar, &id).await?;
             let json = json!({ "client_id": id, "deleted": true });

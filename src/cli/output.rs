@@ -7,13 +7,22 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, SecondsFormat};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::{
-    app::BuildError, application::ports::StoreError, config::ConfigError,
+    app::BuildError, application::ports::StoreError, config::ConfigError, domain::time::Timestamp,
     infrastructure::sql::migrate::MigrateError, web::server::ServeError,
 };
+
+/// A moment as machines and people read it (RFC 3339).
+pub(super) fn moment(at: Timestamp) -> String {
+    DateTime::from_timestamp(at.0, 0).map_or_else(
+        || at.0.to_string(),
+        |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
+}
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,8 @@
 //! `user`: accounts.
 
+mod change;
+mod sessions;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -8,8 +11,10 @@ use std::{
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use self::change::Changes;
 use super::{
     CliError, Global,
+    confirm::Confirm,
     registrar::{self, PasswordSource},
 };
 use crate::{
@@ -17,6 +22,8 @@ use crate::{
         commands::{
             assign_role::{Assignment, assign_role},
             change_user::{set_password, set_user_status, unlock},
+            delete_user::delete_user,
+            edit_user::{edit_user, end_sessions},
             invite::invitation,
             register_user::{EmailProof, RegisterUser, register_user},
         },
@@ -25,7 +32,7 @@ use crate::{
     },
     domain::{
         role::Authority,
-        user::{Profile, User, UserStatus, canonical_login_name},
+        user::{PasswordHash, Profile, User, UserStatus, canonical_login_name},
     },
 };
 
@@ -45,6 +52,37 @@ pub(super) enum UserVerb {
     Show {
         /// Username or email address
         user: String,
+    },
+    /// Change names, address and standard claims; sessions and tokens stay
+    ///
+    /// Example: `countersign user change alice --email alice@example.org --set phone_number=+41446681800`
+    Change {
+        /// Username or email address
+        user: String,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Show where a user is signed in
+    Sessions {
+        /// Username or email address
+        user: String,
+    },
+    /// End all sessions and tokens of a user; the account stays as it is
+    ///
+    /// Running servers follow within a second.
+    EndSessions {
+        /// Username or email address
+        user: String,
+    },
+    /// Remove an account for good, with roles, consents and sessions; its tokens die
+    ///
+    /// To lock somebody out and keep the account: countersign user disable. Example:
+    /// countersign user delete alice --yes
+    Delete {
+        /// Username or email address
+        user: String,
+        #[command(flatten)]
+        confirm: Confirm,
     },
     /// Set a password; ends all sessions and tokens of the user
     SetPassword {
@@ -141,6 +179,25 @@ pub(super) async fn run(global: &Global, verb: UserVerb) -> Result<(), CliError>
         UserVerb::Add(add) => self::add(global, &registrar, add).await,
         UserVerb::List => list(global, &registrar).await,
         UserVerb::Show { user } => show(global, &registrar, &user).await,
+        UserVerb::Change { user, changes } => {
+            let user = edit_user(&registrar, &user, changes.edit()?).await?;
+            show(global, &registrar, user.username.as_str()).await
+        }
+        UserVerb::Sessions { user } => {
+            let user = find(&registrar, &user).await?;
+            sessions::sessions(global, &registrar, &user).await
+        }
+        UserVerb::EndSessions { user } => {
+            let user = end_sessions(&registrar, &user).await?;
+            done(global, &user, "is signed out everywhere")
+        }
+        UserVerb::Delete { user, confirm } => {
+            let found = find(&registrar, &user).await?;
+            let what = format!("Remove {} ({}) for good?", found.username, found.id);
+            confirm.ask(&what)?;
+            let user = delete_user(&registrar, &user).await?;
+            done(global, &user, "is removed")
+        }
         UserVerb::SetPassword { user, password } => {
             let password = password.read()?;
             let user = set_password(&registrar, &user, &password).await?;
@@ -257,12 +314,24 @@ async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {
     global.output().print(&json!(all), lines.join("\n"))
 }
 
-async fn show(global: &Global, registrar: &Registrar, name: &str) -> Result<(), CliError> {
+/// The account with this login name, and its password's hash.
+async fn account(
+    registrar: &Registrar,
+    name: &str,
+) -> Result<(User, Option<PasswordHash>), CliError> {
     let not_found = || RegistrarError::NotFound("user", name.to_owned());
     let canonical = canonical_login_name(name).map_err(|_| not_found())?;
+    let found = registrar.store.reader().user_by_login(&canonical).await;
+    Ok(found.map_err(RegistrarError::from)?.ok_or_else(not_found)?)
+}
+
+async fn find(registrar: &Registrar, name: &str) -> Result<User, CliError> {
+    Ok(account(registrar, name).await?.0)
+}
+
+async fn show(global: &Global, registrar: &Registrar, name: &str) -> Result<(), CliError> {
+    let (user, hash) = account(registrar, name).await?;
     let reader = registrar.store.reader();
-    let found = reader.user_by_login(&canonical).await;
-    let (user, hash) = found.map_err(RegistrarError::from)?.ok_or_else(not_found)?;
     let authority = reader.authority(&user.id).await;
     let authority = authority.map_err(RegistrarError::from)?;
     let mut json = json(&user);

@@ -186,6 +186,8 @@ event_kinds! {
     UserDeactivated = "user.deactivated",
     /// An account was unlocked.
     UserActivated = "user.activated",
+    /// An account was removed.
+    UserDeleted = "user.deleted",
     /// An operator let an account try passwords again.
     UserUnlocked = "user.unlocked",
     /// A password was set.
@@ -233,6 +235,7 @@ impl EventKind {
             | Self::ClientDeleted
             | Self::UserCreated
             | Self::UserChanged
+            | Self::UserDeleted
             | Self::UserDeactivated
             | Self::UserActivated
             | Self::UserUnlocked

@@ -10,7 +10,7 @@ use countersign::{
     application::{
         handlers::handle_due,
         mail::Message,
-        ports::{Clock as _, OutboxFilter, Page},
+        ports::{OutboxFilter, Page},
     },
     domain::{event::OutboxKind, id::ClientId},
 };

@@ -5,6 +5,7 @@ mod errors;
 mod explain;
 mod reading;
 mod state;
+mod users;
 mod validate;
 
 use std::{
@@ -249,8 +250,10 @@ fn a_secret_is_shown_once_and_rotation_lets_the_old_one_overlap() {
         desk.ok(&["client", "disable", "shop"])["status"],
         "inactive"
     );
-    desk.ok(&["client", "delete", "shop"]);
-    desk.fails(3, &["client", "delete", "shop"]);
+    let asked = desk.fails(2, &["client", "delete", "shop"]);
+    assert!(asked.contains("--yes"), "{asked}");
+    desk.ok(&["client", "delete", "shop", "--yes"]);
+    desk.fails(3, &["client", "delete", "shop", "--yes"]);
 }
 
 #[test]

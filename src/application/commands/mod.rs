@@ -9,6 +9,8 @@ pub mod change_profile;
 pub mod change_user;
 pub mod define_group;
 pub mod define_role;
+pub mod delete_user;
+pub mod edit_user;
 pub mod end_grant;
 pub mod end_session;
 pub mod end_session_of_user;

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         event::EventKind,
         id::UserId,
+        profile::ProfileField,
         time::Timestamp,
         user::{Email, Profile, User, UserStatus, Username},
     },
@@ -48,13 +49,15 @@ pub async fn register_user(
         Some((text, proof)) => (Some(parse_email(text)?), *proof),
         None => (None, EmailProof::Unverified),
     };
+    let mut profile = command.profile;
+    check(&mut profile)?;
     let now = registrar.clock.now();
     let user = User {
         id: UserId::new(registrar.uuid()),
         username,
         email,
         email_verified: proof == EmailProof::Verified,
-        profile: command.profile,
+        profile,
         status: UserStatus::Active,
         not_before: Timestamp(0),
         security_version: 0,
@@ -83,6 +86,21 @@ pub async fn register_user(
         .await?;
     work.commit().await?;
     Ok(user)
+}
+
+/// What cannot stand in a field is refused; what can is brought into its form.
+fn check(profile: &mut Profile) -> Result<(), RegistrarError> {
+    let verified = profile.phone_number_verified;
+    for field in ProfileField::ALL {
+        if let Some(value) = field.of(profile) {
+            let value = field
+                .parse(&value)
+                .map_err(|misfit| RegistrarError::invalid(field.claim(), misfit))?;
+            field.set(profile, value);
+        }
+    }
+    profile.phone_number_verified = verified;
+    Ok(())
 }
 
 fn parse_email(text: &str) -> Result<Email, RegistrarError> {

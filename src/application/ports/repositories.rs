@@ -51,6 +51,9 @@ pub trait UsersMut {
     /// Stores all properties of a user who exists. Conflict: `username` or `email`.
     async fn update_user(&self, user: &User) -> Result<(), StoreError>;
 
+    /// Removes a user with everything that is about them alone; false if there was none.
+    async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError>;
+
     /// Sets or replaces the password.
     async fn set_password(
         &self,

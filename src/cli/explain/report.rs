@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
 use super::{advice::advice, log::LogLine};
+use crate::cli::output::moment;
 use crate::domain::{
     event::AuditEvent,
     id::{ClientId, GrantId, UserId},
-    time::Timestamp,
 };
 
 /// Fields that every line has, or that are shown elsewhere.
@@ -238,11 +237,6 @@ fn line_text(line: &LogLine) -> String {
         let _ = write!(out, " {}={}", plain(name), part(name));
     }
     out
-}
-
-fn moment(at: Timestamp) -> String {
-    let at = DateTime::from_timestamp(at.0, 0).unwrap_or_default();
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {

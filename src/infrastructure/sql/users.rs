@@ -86,6 +86,15 @@ impl UsersMut for Sql<DatabaseTransaction> {
         self.checked(updated).map(drop)
     }
 
+    async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
+        let Some(id) = storable(user.as_str()) else {
+            return Ok(false);
+        };
+        self.touch(Change::User(user.clone()));
+        let deleted = user::Entity::delete_by_id(id).exec(&self.connection);
+        Ok(self.checked(deleted.await)?.rows_affected == 1)
+    }
+
     async fn set_password(
         &self,
         user: &UserId,

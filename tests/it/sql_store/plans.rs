@@ -289,6 +289,7 @@ async fn remove(store: &SqlStore) {
         unit.sweep_sessions(later(60), 5).await.unwrap();
         unit.delete_consent(&grace, &app).await.unwrap();
         unit.delete_client(&app).await.unwrap();
+        assert!(unit.delete_user(&grace).await.unwrap());
         unit.delete_signing_key("k").await.unwrap();
         unit.delivered("m").await.unwrap();
     });
