@@ -11,6 +11,7 @@ use countersign::{
             ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode, ResponseType,
             TokenPolicy,
         },
+        client_rights::ClientRights,
         id::ClientId,
         key::SigningAlgorithm,
         redirect_uri::RedirectUri,
@@ -51,7 +52,12 @@ fuzz_target!(|query: &[u8]| {
     let delivery = match bound.accept(client, features) {
         Ok(accepted) => {
             assert!(accepted.scope.is_subset(&client.scope));
-            assert!(accepted.resources.iter().all(|uri| client.resources.contains(uri)));
+            assert!(
+                accepted
+                    .resources
+                    .iter()
+                    .all(|uri| client.resources.contains(uri))
+            );
             assert!(accepted.challenge.is_some(), "the client must use PKCE");
             bound.target.success("code", issuer)
         }
@@ -97,6 +103,8 @@ fn client() -> Client {
         default_max_age: None,
         allowed_origins: [].into(),
         links: ClientLinks::default(),
+        requests_per_minute: None,
+        rights: ClientRights::default(),
         not_before: Timestamp(0),
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
