@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 pub use crate::infrastructure::mail::MailOptions;
 use crate::{
     application::{
-        Ports, courier,
+        Ports,
+        commands::know_administration::know_administration,
+        courier,
         directory::Directory,
         handlers,
         limits::Limits,
@@ -33,7 +35,7 @@ use crate::{
         clock::SystemClock,
         disk::LocalDisks,
         group_commit::GroupCommit,
-        jose::{KeyError, KeyRing},
+        jose::{KeyError, KeyRing, validate_client_jwks},
         kek::{Kek, KekError, Seal},
         mail::{self, SmtpError},
         password::{Argon2Hasher, BreachedPasswords, StartError},
@@ -301,6 +303,7 @@ impl App {
         } = surroundings;
         let sql = open_database(options).await?;
         let store: Arc<dyn Store> = Arc::new(sql);
+        know_administration(&*store, &options.settings.issuer).await?;
         let state = open_state(&options.state).await?;
         let kek = Arc::new(open_kek(options, &*store, &*rng).await?);
         let policy = options.key_policy.clone();
@@ -349,6 +352,7 @@ impl App {
             post,
             limits,
             refusals: Refusals::default(),
+            check_jwks: |jwks| validate_client_jwks(jwks).map_err(|error| error.to_string()),
             settings,
         };
         let playground = options.playground.clone();

@@ -29,6 +29,8 @@ mod m20261125_000040_group_parent;
 mod m20261125_000041_user_claims;
 mod m20261125_000050_one_time_links;
 mod m20261126_000060_user_sessions;
+mod m20261126_000061_permission_names;
+mod m20261126_000062_grants_of_a_user;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -86,6 +88,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000041_user_claims::Migration),
             Box::new(m20261125_000050_one_time_links::Migration),
             Box::new(m20261126_000060_user_sessions::Migration),
+            Box::new(m20261126_000061_permission_names::Migration),
+            Box::new(m20261126_000062_grants_of_a_user::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Ports, courier,
     mail::{Mail, Message, Occurrence},
-    ports::{LoginCount, StoreError, UnitOfWork},
+    ports::{LoginCount, Reader, StoreError, UnitOfWork},
 };
 use crate::domain::{
     event::{AuditEvent, EventKind, OutboxKind},
@@ -110,7 +110,7 @@ async fn run(
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
     if let Some(user) = &event.user
-        && let Some(message) = notice(work, event, user, counts).await?
+        && let Some(message) = notice(ports.store.reader(), event, user, counts).await?
     {
         notify(ports, work, user, message).await?;
     }
@@ -120,7 +120,7 @@ async fn run(
 
 /// What the user is told, if anything.
 async fn notice(
-    work: &dyn UnitOfWork,
+    reader: &dyn Reader,
     event: &AuditEvent,
     user: &UserId,
     counts: &Counts,
@@ -133,13 +133,13 @@ async fn notice(
     if kind == EventKind::LoginSucceeded {
         let is_new = event.detail.get("device").is_some_and(|it| it == "new");
         // The first login of an account is from a new device, and no news.
-        let is_news = is_new && (counts.has_logged_in(user) || work.has_logged_in(user).await?);
+        let is_news = is_new && (counts.has_logged_in(user) || reader.has_logged_in(user).await?);
         Ok(is_news.then_some(Message::NewDevice { occurrence }))
     } else if kind == EventKind::PasswordChanged {
         Ok(Some(Message::PasswordChanged { occurrence }))
     } else if kind == EventKind::RefreshReplayed {
         let client = match &event.client {
-            Some(client) => work.client(client).await?.map(|client| client.name),
+            Some(client) => reader.client(client).await?.map(|client| client.name),
             None => None,
         };
         let client = client.unwrap_or_default();
@@ -156,7 +156,7 @@ async fn notify(
     user: &UserId,
     message: Message,
 ) -> Result<(), StoreError> {
-    let Some(user) = work.user(user).await? else {
+    let Some(user) = ports.store.reader().user(user).await? else {
         return Ok(());
     };
     let Some(to) = user.email.filter(|_| user.email_verified) else {

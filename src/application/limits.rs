@@ -48,6 +48,8 @@ pub enum Endpoint {
     Authorization,
     /// The form of the login page.
     Login,
+    /// `/api/admin`
+    Administration,
 }
 
 impl Endpoint {
@@ -58,6 +60,7 @@ impl Endpoint {
             Self::Revocation => "revocation",
             Self::Authorization => "authorization",
             Self::Login => "login",
+            Self::Administration => "administration",
         }
     }
 }

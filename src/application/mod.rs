@@ -1,6 +1,7 @@
 //! Use cases: commands change, queries read; both load, let the protocol decide, and apply.
 
 pub mod access;
+pub mod administration;
 pub mod client_auth;
 pub mod commands;
 pub mod courier;
@@ -67,6 +68,8 @@ pub struct Ports {
     pub limits: Limits,
     /// Refusals that share a line of the trail.
     pub refusals: Refusals,
+    /// Checks the JWK Set of a client; the error says what is wrong with it.
+    pub check_jwks: fn(&serde_json::Value) -> Result<(), String>,
     /// What the operator configured.
     pub settings: Settings,
 }

@@ -1,5 +1,5 @@
-//! What the operator's commands stand on: the SQL store without the state store, so that they work
-//! next to a running server, which holds its embedded state locked.
+//! What the commands of operators and administrators stand on: the SQL store without the state store, so
+//! that they work next to a running server, which holds its embedded state locked.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
-    NewPasswordError,
+    NewPasswordError, Ports,
+    administration::Acting,
     ports::{Clock, HashError, PasswordHasher, Rng, Store, StoreError, UnitOfWork},
     trail::{self, About, Origin},
 };
@@ -25,9 +26,11 @@ pub struct Registrar {
     pub rng: Arc<dyn Rng>,
     /// Checks the JWK Set of a client; the error says what is wrong with it.
     pub check_jwks: fn(&Value) -> Result<(), String>,
+    /// Who is at work.
+    pub acting: Acting,
 }
 
-/// Why a command of the operator changed nothing.
+/// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrarError {
     /// A value cannot be accepted.
@@ -44,6 +47,15 @@ pub enum RegistrarError {
     /// It exists already.
     #[error("this {0} exists already")]
     Exists(&'static str),
+    /// Whoever is at work may not do this. Says what they lack.
+    #[error("you may not do this: {0}")]
+    Forbidden(String),
+    /// The change was meant for another version.
+    #[error("it has changed meanwhile")]
+    Stale,
+    /// Nobody would be left who may do everything.
+    #[error("somebody must remain who holds every permission")]
+    LastOwner,
     /// The store could not do it.
     #[error(transparent)]
     Store(StoreError),
@@ -81,19 +93,34 @@ impl RegistrarError {
 }
 
 impl Registrar {
-    /// Writes an event as part of `work`. Who is not named is the operator at the
-    /// command line.
+    /// On the stores of a provider in this process.
+    pub fn of(ports: &Ports, acting: Acting) -> Self {
+        Self {
+            store: ports.store.clone(),
+            passwords: ports.passwords.clone(),
+            clock: ports.clock.clone(),
+            rng: ports.rng.clone(),
+            check_jwks: ports.check_jwks,
+            acting,
+        }
+    }
+
+    /// Writes an event as part of `work`. Who is not named is whoever is at work.
     pub(super) async fn record_in(
         &self,
         work: &dyn UnitOfWork,
         kind: EventKind,
         about: About,
     ) -> Result<(), StoreError> {
+        let (actor, origin) = match self.administrator() {
+            Some(who) => (who.actor.clone(), who.origin.clone()),
+            None => (Actor::Operator, Origin::default()),
+        };
         let about = About {
-            actor: about.actor.or(Some(Actor::Operator)),
+            actor: about.actor.or(Some(actor)),
             ..about
         };
-        let event = trail::event(&*self.clock, &*self.rng, kind, &Origin::default(), about);
+        let event = trail::event(&*self.clock, &*self.rng, kind, &origin, about);
         work.record(&event).await
     }
 

@@ -138,7 +138,7 @@ impl Default for LoginLimits {
 /// How many requests are answered in a minute. Where there is no number, there is no limit.
 #[derive(Clone, Debug)]
 pub struct RequestLimits {
-    /// At the token endpoint, from one address.
+    /// At the token endpoint, and at the administration API, from one address.
     pub token: Option<u64>,
     /// At the introspection endpoint, from one address.
     pub introspection: Option<u64>,
@@ -172,7 +172,7 @@ impl RequestLimits {
     /// What may come from one address.
     pub fn per_address(&self, endpoint: Endpoint) -> Option<u64> {
         match endpoint {
-            Endpoint::Token => self.token,
+            Endpoint::Token | Endpoint::Administration => self.token,
             Endpoint::Introspection => self.introspection,
             Endpoint::Revocation => self.revocation,
             Endpoint::Authorization => self.authorization,

@@ -23,6 +23,8 @@ pub struct Origin {
     pub address: Option<String>,
     /// The trace id that log, error page and event share.
     pub trace: Option<String>,
+    /// Who asked, where that is an administrator for somebody else.
+    pub by: Option<Actor>,
 }
 
 /// What an event is about.
@@ -54,7 +56,7 @@ pub(super) fn event(
         id: ordered_id(rng, now),
         at: now,
         kind,
-        by: about.actor,
+        by: about.actor.or_else(|| origin.by.clone()),
         user: about.user,
         client: about.client,
         grant: about.grant,

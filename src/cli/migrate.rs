@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{CliError, Global};
 use crate::{
     app,
+    application::commands::know_administration::know_administration,
     infrastructure::sql::{
         self, SqlOptions,
         migrate::{self, MigrationState},
@@ -34,8 +35,10 @@ pub(super) async fn run(global: &Global, verb: MigrateVerb) -> Result<(), CliErr
 }
 
 async fn up(global: &Global) -> Result<(), CliError> {
-    let store = app::open_sql(&global.load()?).await?;
+    let config = global.load()?;
+    let store = app::open_sql(&config).await?;
     let applied = migrate::up(&store).await?;
+    know_administration(&store, &config.issuer).await?;
     let text = match applied.len() {
         0 => "the schema is up to date".to_owned(),
         _ => format!("applied:\n  {}", applied.join("\n  ")),

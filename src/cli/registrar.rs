@@ -13,6 +13,7 @@ use crate::{
     app::{self, BuildError, Surroundings},
     application::{
         Ports,
+        administration::Acting,
         ports::HashError,
         registrar::{Registrar, RegistrarError},
     },
@@ -47,19 +48,14 @@ pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliErro
         clock,
         rng,
         check_jwks,
+        acting: Acting::Operator,
     };
     Ok((registrar, config))
 }
 
 /// The same on the stores of a provider in this process.
 pub(super) fn of(ports: &Ports) -> Registrar {
-    Registrar {
-        store: ports.store.clone(),
-        passwords: ports.passwords.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        check_jwks,
-    }
+    Registrar::of(ports, Acting::Operator)
 }
 
 fn check_jwks(jwks: &Value) -> Result<(), String> {
@@ -121,6 +117,9 @@ impl From<RegistrarError> for CliError {
                 Self::not_found(text).hint(format!("see what there is: countersign {what} list"))
             }
             RegistrarError::Exists(_) => Self::exists(text).hint("choose another name"),
+            RegistrarError::Forbidden(_) | RegistrarError::Stale | RegistrarError::LastOwner => {
+                Self::failed(text)
+            }
             RegistrarError::Store(error) => error.into(),
             RegistrarError::Hash(HashError::Corrupt | HashError::Unscreened) => Self::failed(text),
             RegistrarError::Hash(HashError::Busy) => Self::unavailable(text),

@@ -208,6 +208,8 @@ event_kinds! {
     KeyCreated = "key.created",
     /// An operator let messages that were given up be tried again.
     OutboxRetried = "outbox.retried",
+    /// An administrator was refused what they may not do.
+    AdministrationRefused = "administration.refused",
 }
 
 impl EventKind {
@@ -245,7 +247,8 @@ impl EventKind {
             | Self::RoleAssigned
             | Self::RoleUnassigned
             | Self::KeyCreated
-            | Self::OutboxRetried => UsualActor::Unknown,
+            | Self::OutboxRetried
+            | Self::AdministrationRefused => UsualActor::Unknown,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What exists in the business of identity, whatever the protocol: users, roles, clients, grants,
 //! events. No I/O, no clock, no randomness.
 
+pub mod administration;
 pub mod claim_name;
 pub mod client;
 pub mod client_rights;

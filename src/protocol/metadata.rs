@@ -38,6 +38,10 @@ pub mod paths {
     pub const ME: &str = "/api/auth/me";
     /// Whether somebody may do something.
     pub const CHECK: &str = "/api/authorize/check";
+    /// The administration API.
+    pub const ADMINISTRATION: &str = "/api/admin";
+    /// Its description, `OpenAPI` 3.1.
+    pub const OPENAPI: &str = "/api/openapi.json";
     /// OpenID AuthZEN Authorization API 1.0 §9.2
     pub const AUTHZEN: &str = "/.well-known/authzen-configuration";
     /// OpenID AuthZEN Authorization API 1.0 §10.1

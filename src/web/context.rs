@@ -23,6 +23,7 @@ pub fn origin(parts: &Parts) -> Origin {
             .extensions
             .get::<TraceId>()
             .map(|trace| trace.0.clone()),
+        by: None,
     }
 }
 

@@ -29,14 +29,7 @@ use countersign::{
 use super::support::app::{Browser, PASSWORD, SECRET, TestApp, USERNAME, client, on_both};
 
 fn registrar(app: &TestApp) -> Registrar {
-    let ports = app.ports();
-    Registrar {
-        store: ports.store.clone(),
-        passwords: ports.passwords.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        check_jwks: |_| Ok(()),
-    }
+    app.registrar()
 }
 
 /// Runs all handlers and sends all mail: the subjects of everything that was ever sent, newest first.
@@ -64,6 +57,7 @@ async fn fail_login(app: &TestApp, user: Option<&UserId>, client: Option<&str>) 
     let origin = Origin {
         address: Some("192.0.2.1".to_owned()),
         trace: Some("trace-of-a-failure".to_owned()),
+        ..Origin::default()
     };
     app.ports()
         .record(EventKind::LoginFailed, &origin, about)

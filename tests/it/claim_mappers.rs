@@ -24,14 +24,7 @@ use serde_json::{Value, json};
 use super::support::app::{TestApp, claims, on_both};
 
 fn registrar(app: &TestApp) -> Registrar {
-    let ports = app.ports();
-    Registrar {
-        store: ports.store.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        passwords: ports.passwords.clone(),
-        check_jwks: |_| Ok(()),
-    }
+    app.registrar()
 }
 
 /// Alice is in `team` within `company`, whose members have the role `employee`.

@@ -26,7 +26,7 @@ use countersign::{
 
 use super::support::app::{
     Answer, Browser, CALLBACK, PASSWORD, SECRET, Stage, TestApp, USERNAME, VERIFIER, authorize_uri,
-    basic, claims, encode, send,
+    basic, claims, encode, random_offset, send,
 };
 
 const ROUNDS: usize = 300;
@@ -85,14 +85,7 @@ impl Rig {
         if matches!(stage, Stage::Servers) {
             nodes.push(app.another_node().await.router());
         }
-        let ports = app.ports();
-        let registrar = Registrar {
-            store: ports.store.clone(),
-            passwords: ports.passwords.clone(),
-            clock: ports.clock.clone(),
-            rng: ports.rng.clone(),
-            check_jwks: |_| Ok(()),
-        };
+        let registrar = app.registrar();
         Self {
             app,
             nodes,
@@ -282,11 +275,6 @@ fn token_request(client: &str, uri: &str, fields: &[(&str, &str)]) -> Request<Bo
         .header(header::AUTHORIZATION, basic(client, SECRET))
         .body(Body::from(encode(fields)))
         .unwrap()
-}
-
-fn random_offset() -> Duration {
-    let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
-    Duration::from_micros(u64::from(u16::from_be_bytes([a, b])) % 4_000)
 }
 
 async fn race(stage: Stage, end: End) {

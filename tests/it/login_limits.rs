@@ -31,7 +31,7 @@ async fn attempt_from(
 ) -> Result<(), LogInError> {
     let origin = Origin {
         address: Some(address.to_owned()),
-        trace: None,
+        ..Origin::default()
     };
     let command = LogIn {
         name,
@@ -78,14 +78,7 @@ async fn named(app: &TestApp, kind: &str) -> Vec<Option<UserId>> {
 
 /// What the command line has: SQL, and no state store.
 fn registrar(app: &TestApp) -> Registrar {
-    let ports = app.ports();
-    Registrar {
-        store: ports.store.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        passwords: ports.passwords.clone(),
-        check_jwks: |_| Ok(()),
-    }
+    app.registrar()
 }
 
 on_both! {

@@ -224,13 +224,7 @@ on_both! {
     }
 
     async fn c150_no_account_can_be_made_that_looks_like_another(app: TestApp) {
-        let registrar = countersign::application::registrar::Registrar {
-            store: app.ports().store.clone(),
-            passwords: app.ports().passwords.clone(),
-            clock: app.ports().clock.clone(),
-            rng: app.ports().rng.clone(),
-            check_jwks: |_| Ok(()),
-        };
+        let registrar = app.registrar();
         for name in ["ALICE", "\u{ff21}\u{ff2c}\u{ff29}\u{ff23}\u{ff25}", " alice", "\u{24d0}lice", "ali\u{200b}ce", "alice\u{ad}", "a\u{2060}lice", "\u{202e}alice", "alice\u{fe0f}"] {
             let command = countersign::application::commands::register_user::RegisterUser {
                 username: name.to_owned(),

@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod admin_api;
 mod audit_trail;
 mod authorize_check;
 mod claim_mappers;
@@ -35,6 +36,7 @@ mod login_limits;
 mod login_pages;
 mod login_timing;
 mod logout;
+mod lost_updates;
 mod mail;
 mod metrics;
 mod operations;

@@ -12,7 +12,6 @@ use countersign::{
         handlers::handle_due,
         mail::{Message, OneTime},
         ports::{OutboxFilter, Page},
-        registrar::Registrar,
         trail::Origin,
     },
     domain::{event::OutboxKind, user::UserStatus},
@@ -232,14 +231,7 @@ on_both! {
         ask(&app, USERNAME).await;
         ask(&app, USERNAME).await;
         let [first, second] = reset_mails(&app).await.try_into().ok().unwrap();
-        let ports = app.ports();
-        let registrar = Registrar {
-            store: ports.store.clone(),
-            passwords: ports.passwords.clone(),
-            clock: ports.clock.clone(),
-            rng: ports.rng.clone(),
-            check_jwks: |_| Ok(()),
-        };
+        let registrar = app.registrar();
         assert_eq!(reset(&app, &[("token", &token(&first))], NEW).await.status, StatusCode::OK);
         assert_eq!(reset(&app, &[("token", &token(&second))], NEW).await.status, StatusCode::GONE);
         ask(&app, USERNAME).await;

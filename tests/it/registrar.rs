@@ -21,14 +21,7 @@ use countersign::{
 use super::support::app::{TestApp, USERNAME, client, on_both};
 
 fn registrar(app: &TestApp) -> Registrar {
-    let ports = app.ports();
-    Registrar {
-        store: ports.store.clone(),
-        passwords: ports.passwords.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        check_jwks: |_| Ok(()),
-    }
+    app.registrar()
 }
 
 async fn is_dead(app: &TestApp, tokens: &serde_json::Value) {

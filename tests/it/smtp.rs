@@ -78,14 +78,7 @@ async fn waiting(app: &TestApp, filter: OutboxFilter) -> Vec<WaitingMessage> {
 }
 
 fn registrar(app: &TestApp) -> Registrar {
-    let ports = app.ports();
-    Registrar {
-        store: ports.store.clone(),
-        passwords: ports.passwords.clone(),
-        clock: ports.clock.clone(),
-        rng: ports.rng.clone(),
-        check_jwks: |_| Ok(()),
-    }
+    app.registrar()
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{
     app::App,
     application::{
+        administration::Acting,
         commands::{
             register_client::{RegisterClient, register_client},
             register_user::{EmailProof, RegisterUser, register_user},
@@ -77,14 +78,7 @@ impl Provider {
         );
         let config = Config::load(&Sources::of_text(&text)).unwrap();
         let app = App::open(&config).await.unwrap();
-        let ports = app.ports();
-        let registrar = Registrar {
-            store: ports.store.clone(),
-            passwords: ports.passwords.clone(),
-            clock: ports.clock.clone(),
-            rng: ports.rng.clone(),
-            check_jwks: |_| Ok(()),
-        };
+        let registrar = Registrar::of(app.ports(), Acting::Operator);
         register(&registrar).await;
         let mut provider = Self {
             router: app.guarded_router(&config.server),

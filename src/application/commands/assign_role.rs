@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::change_user::find_user;
 use crate::{
     application::{
+        administration::Account,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
-    domain::event::EventKind,
+    domain::{administration::Right, event::EventKind},
 };
 
 /// What to do with a role of a user.
@@ -23,14 +23,17 @@ pub enum Assignment {
 /// Gives the user with this login name a role, or takes it away.
 pub async fn assign_role(
     registrar: &Registrar,
-    user: &str,
+    account: impl Into<Account<'_>>,
     role: &str,
     assignment: Assignment,
 ) -> Result<(), RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let user = find_user(&*work, user).await?;
+    registrar.may(Right::RolesWrite)?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let user = account.into().find(work).await?;
     let found = work.role_by_name(role).await?;
     let role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    registrar.must_hold(work, &role.permissions).await?;
     let kind = match assignment {
         Assignment::Give => {
             work.assign_role(&user.id, &role.id).await?;
@@ -46,7 +49,6 @@ pub async fn assign_role(
         detail: Some(json!({ "role": role.name })),
         ..About::default()
     };
-    registrar.record_in(&*work, kind, about).await?;
-    work.commit().await?;
-    Ok(())
+    registrar.record_in(work, kind, about).await?;
+    alone.commit().await
 }

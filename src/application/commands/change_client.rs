@@ -13,6 +13,7 @@ use crate::{
         trail::About,
     },
     domain::{
+        administration::Right,
         client::{Client, ClientAuthentication, ClientSecret, ClientStatus},
         client_rights::ClientRights,
         event::EventKind,
@@ -32,7 +33,7 @@ pub async fn rotate_client_secret(
     let (stored, secret) = new_secret(registrar, given)?;
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
-    let mut client = find_client(&*work, id).await?;
+    let mut client = take_client(registrar, &*work, id).await?;
     match &mut client.authentication {
         ClientAuthentication::ClientSecretBasic { secrets }
         | ClientAuthentication::ClientSecretPost { secrets } => {
@@ -69,7 +70,7 @@ pub async fn set_client_status(
 ) -> Result<Client, RegistrarError> {
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
-    let mut client = find_client(&*work, id).await?;
+    let mut client = take_client(registrar, &*work, id).await?;
     if client.status == status {
         return Ok(client);
     }
@@ -93,7 +94,7 @@ pub async fn set_client_limit(
     requests_per_minute: Option<u64>,
 ) -> Result<Client, RegistrarError> {
     let work = registrar.store.begin().await?;
-    let mut client = find_client(&*work, id).await?;
+    let mut client = take_client(registrar, &*work, id).await?;
     client.requests_per_minute = requests_per_minute;
     client.updated_at = registrar.clock.now();
     store(registrar, work, &client, "limit changed").await?;
@@ -107,7 +108,7 @@ pub async fn set_client_rights(
     rights: ClientRights,
 ) -> Result<Client, RegistrarError> {
     let work = registrar.store.begin().await?;
-    let mut client = find_client(&*work, id).await?;
+    let mut client = take_client(registrar, &*work, id).await?;
     check_rights(client.kind, client.consent, &rights)?;
     client.rights = rights;
     client.updated_at = registrar.clock.now();
@@ -118,9 +119,8 @@ pub async fn set_client_rights(
 /// Removes a client with its grants and consents.
 pub async fn delete_client(registrar: &Registrar, id: &ClientId) -> Result<(), RegistrarError> {
     let work = registrar.store.begin().await?;
-    if !work.delete_client(id).await? {
-        return Err(not_found(id));
-    }
+    take_client(registrar, &*work, id).await?;
+    work.delete_client(id).await?;
     let about = About {
         client: Some(id.clone()),
         ..About::default()
@@ -151,8 +151,16 @@ async fn store(
     Ok(())
 }
 
-async fn find_client(work: &dyn UnitOfWork, id: &ClientId) -> Result<Client, RegistrarError> {
-    work.client(id).await?.ok_or_else(|| not_found(id))
+/// The client, to be changed: held until the unit of work ends, in the expected version.
+async fn take_client(
+    registrar: &Registrar,
+    work: &dyn UnitOfWork,
+    id: &ClientId,
+) -> Result<Client, RegistrarError> {
+    registrar.may(Right::ClientsWrite)?;
+    let client = work.client(id).await?.ok_or_else(|| not_found(id))?;
+    registrar.expects(&client)?;
+    Ok(client)
 }
 
 fn not_found(id: &ClientId) -> RegistrarError {

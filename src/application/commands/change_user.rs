@@ -4,14 +4,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     application::{
+        administration::Account,
         new_password::hash_new,
-        ports::Users,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
     domain::{
+        administration::Right,
         event::EventKind,
-        user::{User, UserStatus, canonical_login_name},
+        user::{User, UserStatus},
     },
 };
 
@@ -19,15 +20,17 @@ use crate::{
 /// every session and token from before ends.
 pub async fn set_password(
     registrar: &Registrar,
-    name: &str,
+    account: impl Into<Account<'_>>,
     password: &SecretString,
 ) -> Result<User, RegistrarError> {
-    let user = find_user(registrar.store.reader(), name).await?;
+    registrar.may(Right::UsersWrite)?;
+    let account = account.into();
+    let user = account.find(registrar.store.reader()).await?;
     // Hashing is slow: before the transaction, not inside.
     let hash = hash_new(&*registrar.passwords, password.expose_secret(), &user).await?;
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
-    let mut user = find_user(&*work, name).await?;
+    let mut user = registrar.take(&*work, account).await?;
     user.end_everything(now);
     user.unlock();
     work.update_user(&user).await?;
@@ -43,9 +46,13 @@ pub async fn set_password(
 /// Lets the user with this login name try passwords again at once, wherever wrong ones came from.
 /// The counters live in the state store under names that the user's record is part of, so that
 /// changing the record is enough, on every node.
-pub async fn unlock(registrar: &Registrar, name: &str) -> Result<User, RegistrarError> {
+pub async fn unlock(
+    registrar: &Registrar,
+    account: impl Into<Account<'_>>,
+) -> Result<User, RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let work = registrar.store.begin().await?;
-    let mut user = find_user(&*work, name).await?;
+    let mut user = registrar.take(&*work, account.into()).await?;
     user.unlock();
     work.update_user(&user).await?;
     registrar
@@ -58,12 +65,14 @@ pub async fn unlock(registrar: &Registrar, name: &str) -> Result<User, Registrar
 /// Locks the user with this login name out, or lets them in again.
 pub async fn set_user_status(
     registrar: &Registrar,
-    name: &str,
+    account: impl Into<Account<'_>>,
     status: UserStatus,
 ) -> Result<User, RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let now = registrar.clock.now();
-    let work = registrar.store.begin().await?;
-    let mut user = find_user(&*work, name).await?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let mut user = registrar.take(work, account.into()).await?;
     if user.status == status {
         return Ok(user);
     }
@@ -78,8 +87,8 @@ pub async fn set_user_status(
         }
     };
     work.update_user(&user).await?;
-    registrar.record_in(&*work, kind, about(&user)).await?;
-    work.commit().await?;
+    registrar.record_in(work, kind, about(&user)).await?;
+    alone.commit().await?;
     Ok(user)
 }
 
@@ -88,15 +97,4 @@ fn about(user: &User) -> About {
         user: Some(user.id.clone()),
         ..About::default()
     }
-}
-
-/// The user with this username or email address.
-pub(super) async fn find_user<U: Users + ?Sized>(
-    work: &U,
-    name: &str,
-) -> Result<User, RegistrarError> {
-    let not_found = || RegistrarError::NotFound("user", name.to_owned());
-    let canonical = canonical_login_name(name).map_err(|_| not_found())?;
-    let found = work.user_by_login(&canonical).await?;
-    found.map(|(user, _)| user).ok_or_else(not_found)
 }

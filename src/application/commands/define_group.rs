@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{
-    change_user::find_user,
-    define_role::{about, check_name},
-};
+use super::define_role::{about, check_name};
 use crate::{
     application::{
+        administration::{Account, Alone},
         ports::UnitOfWork,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
     domain::{
+        administration::Right,
         event::EventKind,
         id::{GroupId, RoleId},
-        role::{Group, check_nesting},
+        role::{Group, MAX_NESTING, Permission, Role, check_nesting},
     },
 };
 
@@ -37,18 +36,20 @@ pub async fn define_group(
     command: DefineGroup,
 ) -> Result<Group, RegistrarError> {
     check_name("group", &command.name)?;
-    let work = registrar.store.begin().await?;
+    let alone = begin(registrar).await?;
+    let work = alone.work();
     let mut group = Group {
         id: GroupId::new(registrar.uuid()),
         name: command.name,
-        roles: role_ids(&*work, &command.roles).await?,
+        roles: role_ids(work, &command.roles).await?,
         parent: None,
     };
-    group.parent = place(&*work, &group, command.parent.as_deref()).await?;
+    group.parent = place(work, &group, command.parent.as_deref()).await?;
+    may_give(registrar, work, &group).await?;
     work.add_group(&group).await?;
     finish(
         registrar,
-        work,
+        alone,
         json!({ "group": group.name, "change": "defined" }),
     )
     .await?;
@@ -61,12 +62,14 @@ pub async fn nest_group(
     group: &str,
     parent: Option<&str>,
 ) -> Result<Group, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let mut group = find_group(&*work, group).await?;
-    group.parent = place(&*work, &group, parent).await?;
+    let alone = begin(registrar).await?;
+    let work = alone.work();
+    let mut group = take_group(registrar, work, group).await?;
+    group.parent = place(work, &group, parent).await?;
+    may_give(registrar, work, &group).await?;
     work.update_group(&group).await?;
     let detail = json!({ "group": group.name, "change": "nested", "parent": parent });
-    finish(registrar, work, detail).await?;
+    finish(registrar, alone, detail).await?;
     Ok(group)
 }
 
@@ -76,23 +79,46 @@ pub async fn set_group_roles(
     group: &str,
     roles: &BTreeSet<String>,
 ) -> Result<Group, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let mut group = find_group(&*work, group).await?;
-    group.roles = role_ids(&*work, roles).await?;
+    let alone = begin(registrar).await?;
+    let work = alone.work();
+    let mut group = take_group(registrar, work, group).await?;
+    group.roles = role_ids(work, roles).await?;
+    may_give(registrar, work, &group).await?;
     work.update_group(&group).await?;
     let detail = json!({ "group": group.name, "change": "roles", "roles": roles });
-    finish(registrar, work, detail).await?;
+    finish(registrar, alone, detail).await?;
+    Ok(group)
+}
+
+/// Says which roles the members of a group have, and which group is around it.
+pub async fn change_group(
+    registrar: &Registrar,
+    group: &str,
+    roles: &BTreeSet<String>,
+    parent: Option<&str>,
+) -> Result<Group, RegistrarError> {
+    let alone = begin(registrar).await?;
+    let work = alone.work();
+    let mut group = take_group(registrar, work, group).await?;
+    group.roles = role_ids(work, roles).await?;
+    group.parent = place(work, &group, parent).await?;
+    may_give(registrar, work, &group).await?;
+    work.update_group(&group).await?;
+    let detail =
+        json!({ "group": group.name, "change": "changed", "roles": roles, "parent": parent });
+    finish(registrar, alone, detail).await?;
     Ok(group)
 }
 
 /// Removes a group. Those within it stand by themselves afterwards.
 pub async fn delete_group(registrar: &Registrar, group: &str) -> Result<(), RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let group = find_group(&*work, group).await?;
+    let alone = begin(registrar).await?;
+    let work = alone.work();
+    let group = take_group(registrar, work, group).await?;
     work.delete_group(&group.id).await?;
     finish(
         registrar,
-        work,
+        alone,
         json!({ "group": group.name, "change": "deleted" }),
     )
     .await
@@ -110,13 +136,15 @@ pub enum Membership {
 /// Puts the user with this login name into a group, or takes them out.
 pub async fn change_membership(
     registrar: &Registrar,
-    user: &str,
+    account: impl Into<Account<'_>>,
     group: &str,
     membership: Membership,
 ) -> Result<(), RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let user = find_user(&*work, user).await?;
-    let group = find_group(&*work, group).await?;
+    let alone = begin(registrar).await?;
+    let work = alone.work();
+    let user = account.into().find(work).await?;
+    let group = find_group(work, group).await?;
+    may_give(registrar, work, &group).await?;
     let change = match membership {
         Membership::Join => {
             work.join_group(&user.id, &group.id).await?;
@@ -132,10 +160,55 @@ pub async fn change_membership(
         ..about(json!({ "group": group.name, "change": change }))
     };
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about)
+        .record_in(work, EventKind::RoleChanged, about)
         .await?;
-    work.commit().await?;
-    Ok(())
+    alone.commit().await
+}
+
+/// Places and roles of all groups decide together, so that only one is changed at a time.
+async fn begin(registrar: &Registrar) -> Result<Alone, RegistrarError> {
+    registrar.may(Right::RolesWrite)?;
+    registrar.alone().await
+}
+
+/// The group with this name, in the expected version, to be changed by somebody who could give it.
+async fn take_group(
+    registrar: &Registrar,
+    work: &dyn UnitOfWork,
+    name: &str,
+) -> Result<Group, RegistrarError> {
+    let group = find_group(work, name).await?;
+    registrar.expects(&group)?;
+    may_give(registrar, work, &group).await?;
+    Ok(group)
+}
+
+/// Refuses whoever does not hold all that a member of this group gets, from it and from those around it.
+async fn may_give(
+    registrar: &Registrar,
+    work: &dyn UnitOfWork,
+    group: &Group,
+) -> Result<(), RegistrarError> {
+    if registrar.administrator().is_none() {
+        return Ok(());
+    }
+    let (groups, roles) = (work.groups().await?, work.roles().await?);
+    let given = given_by(group, &groups, &roles);
+    registrar.must_hold(work, &given).await
+}
+
+/// All that a member of `group` gets, from it and from those around it.
+fn given_by(group: &Group, groups: &[Group], roles: &[Role]) -> BTreeSet<Permission> {
+    let around = std::iter::successors(Some(group), |group| {
+        let parent = group.parent.as_ref()?;
+        groups.iter().find(|other| other.id == *parent)
+    });
+    let given: BTreeSet<&RoleId> = around
+        .take(MAX_NESTING)
+        .flat_map(|group| &group.roles)
+        .collect();
+    let roles = roles.iter().filter(|role| given.contains(&role.id));
+    roles.flat_map(|role| &role.permissions).cloned().collect()
 }
 
 async fn place(
@@ -170,14 +243,9 @@ async fn role_ids(
     Ok(ids)
 }
 
-async fn finish(
-    registrar: &Registrar,
-    work: Box<dyn UnitOfWork>,
-    detail: Value,
-) -> Result<(), RegistrarError> {
+async fn finish(registrar: &Registrar, alone: Alone, detail: Value) -> Result<(), RegistrarError> {
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .record_in(alone.work(), EventKind::RoleChanged, about(detail))
         .await?;
-    work.commit().await?;
-    Ok(())
+    alone.commit().await
 }

@@ -7,10 +7,12 @@ use serde_json::json;
 use super::register_resource::check_indicator;
 use crate::{
     application::{
+        ports::UnitOfWork,
         registrar::{Registrar, RegistrarError},
-        trail::About,
+        trail::{self, About},
     },
     domain::{
+        administration::Right,
         event::EventKind,
         id::RoleId,
         permission,
@@ -35,6 +37,7 @@ pub async fn define_role(
     registrar: &Registrar,
     command: DefineRole,
 ) -> Result<Role, RegistrarError> {
+    registrar.may(Right::RolesWrite)?;
     check_name("role", &command.name)?;
     check_permissions(&command.permissions)?;
     let role = Role {
@@ -43,13 +46,15 @@ pub async fn define_role(
         description: command.description,
         permissions: command.permissions,
     };
-    let work = registrar.store.begin().await?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    registrar.must_hold(work, &role.permissions).await?;
     work.add_role(&role).await?;
     let detail = json!({ "role": role.name, "change": "defined" });
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .record_in(work, EventKind::RoleChanged, about(detail))
         .await?;
-    work.commit().await?;
+    alone.commit().await?;
     Ok(role)
 }
 
@@ -59,9 +64,9 @@ pub async fn revoke_permissions(
     role: &str,
     permissions: &BTreeSet<Permission>,
 ) -> Result<Role, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let found = work.role_by_name(role).await?;
-    let mut role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let mut role = take_role(registrar, work, role).await?;
     for permission in permissions {
         if !role.permissions.remove(permission) {
             let name = permission.name.clone();
@@ -72,23 +77,58 @@ pub async fn revoke_permissions(
     let names: Vec<_> = permissions.iter().map(|p| p.name.clone()).collect();
     let detail = json!({ "role": role.name, "change": "revoked", "permissions": names });
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .record_in(work, EventKind::RoleChanged, about(detail))
         .await?;
-    work.commit().await?;
+    alone.commit().await?;
+    Ok(role)
+}
+
+/// Replaces description and permissions of the role with this name.
+pub async fn change_role(
+    registrar: &Registrar,
+    role: &str,
+    description: Option<String>,
+    permissions: BTreeSet<Permission>,
+) -> Result<Role, RegistrarError> {
+    check_permissions(&permissions)?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let before = take_role(registrar, work, role).await?;
+    registrar.expects(&before)?;
+    registrar.must_hold(work, &permissions).await?;
+    let role = Role {
+        description,
+        permissions,
+        ..before.clone()
+    };
+    if role == before {
+        return Ok(role);
+    }
+    work.update_role(&role).await?;
+    let mut detail = trail::changes(&before, &role);
+    if let Some(members) = detail.as_object_mut() {
+        members.insert("role".into(), role.name.clone().into());
+        members.insert("change".into(), "changed".into());
+    }
+    registrar
+        .record_in(work, EventKind::RoleChanged, about(detail))
+        .await?;
+    alone.commit().await?;
     Ok(role)
 }
 
 /// Removes a role from whoever has it.
 pub async fn delete_role(registrar: &Registrar, role: &str) -> Result<(), RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let found = work.role_by_name(role).await?;
-    let role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let role = take_role(registrar, work, role).await?;
+    registrar.expects(&role)?;
     work.delete_role(&role.id).await?;
     let detail = json!({ "role": role.name, "change": "deleted" });
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .record_in(work, EventKind::RoleChanged, about(detail))
         .await?;
-    work.commit().await?;
+    alone.commit().await?;
     Ok(())
 }
 
@@ -99,17 +139,31 @@ pub async fn grant_permissions(
     permissions: BTreeSet<Permission>,
 ) -> Result<Role, RegistrarError> {
     check_permissions(&permissions)?;
-    let work = registrar.store.begin().await?;
-    let found = work.role_by_name(role).await?;
-    let mut role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let mut role = take_role(registrar, work, role).await?;
+    registrar.must_hold(work, &permissions).await?;
     let names: Vec<_> = permissions.iter().map(|p| p.name.clone()).collect();
     role.permissions.extend(permissions);
     work.update_role(&role).await?;
     let detail = json!({ "role": role.name, "change": "granted", "permissions": names });
     registrar
-        .record_in(&*work, EventKind::RoleChanged, about(detail))
+        .record_in(work, EventKind::RoleChanged, about(detail))
         .await?;
-    work.commit().await?;
+    alone.commit().await?;
+    Ok(role)
+}
+
+/// The role with this name, to be changed by somebody who holds all that it allows.
+async fn take_role(
+    registrar: &Registrar,
+    work: &dyn UnitOfWork,
+    name: &str,
+) -> Result<Role, RegistrarError> {
+    registrar.may(Right::RolesWrite)?;
+    let found = work.role_by_name(name).await?;
+    let role = found.ok_or_else(|| RegistrarError::NotFound("role", name.to_owned()))?;
+    registrar.must_hold(work, &role.permissions).await?;
     Ok(role)
 }
 

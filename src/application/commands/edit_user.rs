@@ -1,12 +1,13 @@
 //! Changing what is known of a user: names, address, the standard claims; and ending all sessions.
 
-use super::change_user::find_user;
 use crate::{
     application::{
+        administration::Account,
         registrar::{Registrar, RegistrarError},
         trail::{self, About},
     },
     domain::{
+        administration::Right,
         event::EventKind,
         profile::ProfileField,
         user::{Email, User, Username},
@@ -30,11 +31,12 @@ pub struct UserEdit {
 /// ID token say what is new.
 pub async fn edit_user(
     registrar: &Registrar,
-    name: &str,
+    account: impl Into<Account<'_>>,
     edit: UserEdit,
 ) -> Result<User, RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let work = registrar.store.begin().await?;
-    let before = find_user(&*work, name).await?;
+    let before = registrar.take(&*work, account.into()).await?;
     let mut user = before.clone();
     apply(&mut user, edit)?;
     if user == before {
@@ -86,9 +88,13 @@ fn apply(user: &mut User, edit: UserEdit) -> Result<(), RegistrarError> {
 }
 
 /// Ends every session and token of the user with this login name, on every node within a second.
-pub async fn end_sessions(registrar: &Registrar, name: &str) -> Result<User, RegistrarError> {
+pub async fn end_sessions(
+    registrar: &Registrar,
+    account: impl Into<Account<'_>>,
+) -> Result<User, RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let work = registrar.store.begin().await?;
-    let mut user = find_user(&*work, name).await?;
+    let mut user = registrar.take(&*work, account.into()).await?;
     user.end_everything(registrar.clock.now());
     work.update_user(&user).await?;
     let about = About {

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         client::Client,
         event::EventKind,
-        id::{ClientId, GrantId},
+        id::{ClientId, GrantId, UserId},
     },
 };
 
@@ -67,6 +67,34 @@ pub(super) async fn end_grant(
         ports.refused(why, origin, about).await?;
     }
     Ok(())
+}
+
+/// Ends a grant of this user, whatever stands on it; false if there is none.
+pub async fn end_grant_of_user(
+    ports: &Ports,
+    user: &UserId,
+    grant: &GrantId,
+    origin: &Origin,
+) -> Result<bool, Failure> {
+    let record = ports.store.reader().grant(grant).await?;
+    let of_user = record.filter(|record| {
+        let owner = record.grant.owner.as_ref();
+        owner.is_some_and(|owner| owner.subject == *user)
+    });
+    let Some(record) = of_user else {
+        return Ok(false);
+    };
+    let (_, sight) = ports.directory.look(&[]).await?;
+    let Some(client) = sight.client(&record.grant.client).await? else {
+        return Ok(false);
+    };
+    let about = About {
+        user: Some(user.clone()),
+        ..about_grant(client.id.clone(), grant)
+    };
+    let why = (EventKind::GrantRevoked, about);
+    end_grant(ports, grant, &client, why, origin).await?;
+    Ok(true)
 }
 
 /// Marks grants as ended that a unit of work is about to revoke. Before its commit, so that an answer

@@ -1,15 +1,17 @@
 //! Inviting the user of an account that somebody else made to choose a password.
 
-use super::{change_user::find_user, reset_password::PAGE};
+use super::reset_password::PAGE;
 use crate::{
     application::{
         Failure, Ports,
+        administration::Account,
         mail::{Link, Mail, Message},
         one_time::{Addressee, Fresh, LIFETIME},
         registrar::{Registrar, RegistrarError},
         trail::{About, Origin},
     },
     domain::{
+        administration::Right,
         event::EventKind,
         one_time::{OneTimeLink, Purpose},
         secret::SecretDigest,
@@ -44,11 +46,15 @@ pub async fn invite(ports: &Ports, user: &User, origin: &Origin) -> Result<bool,
 
 /// A link with which the user of this login name chooses a password, for the operator to hand over. No
 /// address is proved by it, and there is no code.
-pub async fn invitation(registrar: &Registrar, name: &str) -> Result<(User, Link), RegistrarError> {
+pub async fn invitation(
+    registrar: &Registrar,
+    account: impl Into<Account<'_>>,
+) -> Result<(User, Link), RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let token = registrar.secret();
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
-    let user = find_user(&*work, name).await?;
+    let user = registrar.take(&*work, account.into()).await?;
     let link = OneTimeLink {
         id: registrar.uuid(),
         secret: SecretDigest::of(&token),

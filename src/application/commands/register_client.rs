@@ -15,6 +15,7 @@ use crate::{
         trail::About,
     },
     domain::{
+        administration::Right,
         client::{
             AccessTokenFormat, AssertionAudience, Client, ClientAuthMethod, ClientAuthentication,
             ClientKind, ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType,
@@ -118,6 +119,7 @@ pub async fn register_client(
     registrar: &Registrar,
     command: RegisterClient,
 ) -> Result<Registered, RegistrarError> {
+    registrar.may(Right::ClientsWrite)?;
     let (client, secret) = check(registrar, command)?;
     let work = registrar.store.begin().await?;
     for resource in &client.resources {

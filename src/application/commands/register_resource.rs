@@ -8,7 +8,7 @@ use crate::{
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
-    domain::{event::EventKind, resource::ResourceServer},
+    domain::{administration::Right, event::EventKind, resource::ResourceServer},
 };
 
 /// Adds a resource server or replaces the one with its identifier.
@@ -16,6 +16,7 @@ pub async fn register_resource(
     registrar: &Registrar,
     server: &ResourceServer,
 ) -> Result<(), RegistrarError> {
+    registrar.may(Right::ClientsWrite)?;
     check_indicator(&server.identifier)?;
     let work = registrar.store.begin().await?;
     if let Some(client) = &server.introspection_client

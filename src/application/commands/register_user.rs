@@ -9,6 +9,7 @@ use crate::{
         trail::About,
     },
     domain::{
+        administration::Right,
         event::EventKind,
         id::UserId,
         profile::ProfileField,
@@ -43,6 +44,7 @@ pub async fn register_user(
     registrar: &Registrar,
     command: RegisterUser,
 ) -> Result<User, RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     let username = Username::parse(&command.username)
         .map_err(|error| RegistrarError::invalid("username", error))?;
     let (email, proof) = match &command.email {

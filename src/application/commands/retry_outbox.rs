@@ -8,7 +8,7 @@ use crate::{
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
-    domain::event::EventKind,
+    domain::{administration::Right, event::EventKind},
 };
 
 /// Messages revived in one transaction.
@@ -16,6 +16,7 @@ const BATCH: u64 = 200;
 
 /// Makes one message due now that was given up.
 pub async fn retry_message(registrar: &Registrar, id: &str) -> Result<(), RegistrarError> {
+    registrar.may(Right::OutboxWrite)?;
     let work = registrar.store.begin().await?;
     if !work.revive(id, registrar.clock.now()).await? {
         let name = id.to_owned();
@@ -29,6 +30,7 @@ pub async fn retry_message(registrar: &Registrar, id: &str) -> Result<(), Regist
 
 /// Makes every message due now that was given up; how many there were.
 pub async fn retry_all(registrar: &Registrar) -> Result<u64, RegistrarError> {
+    registrar.may(Right::OutboxWrite)?;
     let mut total = 0;
     let mut after = None;
     loop {

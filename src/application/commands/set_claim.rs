@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::change_user::find_user;
 use crate::{
     application::{
+        administration::Account,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
-    domain::{claim_name, event::EventKind},
+    domain::{administration::Right, claim_name, event::EventKind},
 };
 
 /// Direct claims of one user at most.
@@ -20,13 +20,14 @@ const MAX_VALUE: usize = 2048;
 /// Sets a direct claim of the user with this login name, or removes it where there is no value.
 pub async fn set_claim(
     registrar: &Registrar,
-    user: &str,
+    account: impl Into<Account<'_>>,
     name: &str,
     value: Option<&Value>,
 ) -> Result<(), RegistrarError> {
+    registrar.may(Right::UsersWrite)?;
     claim_name::check(name).map_err(|error| RegistrarError::invalid("claim", error))?;
     let work = registrar.store.begin().await?;
-    let user = find_user(&*work, user).await?;
+    let user = registrar.take(&*work, account.into()).await?;
     match value {
         Some(value) => {
             check_value(value)?;

@@ -44,7 +44,7 @@ pub enum SignError {
     /// There is no key of this algorithm that could sign. Answered with 503: one may come.
     #[error("there is no {0} key that could sign")]
     NoKey(SigningAlgorithm),
-    /// The cryptographic library refused.
+    /// The cryptographic library or the store refused.
     #[error("the signature could not be made")]
     Failed,
 }
@@ -82,6 +82,9 @@ pub trait TokenSigner: Send + Sync {
         jwks: &Value,
         algorithm: Option<SigningAlgorithm>,
     ) -> Result<Map<String, Value>, InvalidToken>;
+
+    /// Makes the next key of every algorithm now. An operator's matter, not one of requests.
+    async fn rotate(&self) -> Result<(), SignError>;
 
     /// The public keys as a JWK Set (RFC 7517 §5).
     fn jwks(&self) -> Arc<Document>;

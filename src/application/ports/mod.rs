@@ -120,6 +120,11 @@ pub trait UnitOfWork:
     + ChangesMut
     + RevocationsMut
 {
+    /// Waits until nobody else is at work who asked for the same, and keeps others waiting until the end.
+    /// For what is right only as long as no other role, group or owner changes meanwhile. The first thing
+    /// in a unit of work.
+    async fn alone(&self) -> Result<(), StoreError>;
+
     /// Makes all of it durable and visible. What changed in the directory is numbered, and other nodes
     /// are told.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;

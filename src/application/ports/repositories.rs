@@ -40,6 +40,24 @@ pub trait Users {
 
     /// Users in the order of their usernames.
     async fn users(&self, page: &Page) -> Result<Vec<User>, StoreError>;
+
+    /// Users whose name of this kind begins with `beginning`, in the order of these names, which is what
+    /// the page goes on after.
+    async fn users_by_name(
+        &self,
+        name: UserName,
+        beginning: &str,
+        page: &Page,
+    ) -> Result<Vec<User>, StoreError>;
+}
+
+/// By which name users are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// The username.
+    Username,
+    /// The email address.
+    Email,
 }
 
 /// Users, changing.
@@ -81,6 +99,10 @@ pub trait Roles {
     /// All that a user is allowed, through own roles, through groups and those around them, and the
     /// user's direct claims.
     async fn authority(&self, user: &UserId) -> Result<Authority, StoreError>;
+
+    /// Whether there is an active user who holds every permission everywhere, by own roles or through
+    /// groups.
+    async fn has_owner(&self) -> Result<bool, StoreError>;
 }
 
 /// Roles, groups and assignments, changing.
@@ -185,6 +207,14 @@ pub trait ConsentsMut {
 pub trait Grants {
     /// The grant, unless it was never redeemed. A grant revoked before its redemption is absent.
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantRecord>, StoreError>;
+
+    /// What a user granted a client and was redeemed, the identifiers beyond `page.after`, in their order.
+    async fn grants_of(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        page: &Page,
+    ) -> Result<Vec<GrantRecord>, StoreError>;
 }
 
 /// A grant that was just revoked.

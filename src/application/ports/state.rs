@@ -131,6 +131,8 @@ pub enum Kind {
     Assertion,
     /// A counter of events: failed logins, requests by address.
     Counter,
+    /// The answer to a request that may be sent again under the same key.
+    Idempotency,
     /// What every request reads: the turn of the directory, the epoch of the store's memory.
     Pulse,
 }
@@ -147,6 +149,7 @@ impl Kind {
             Self::RevokedToken => "revoked",
             Self::Assertion => "assertion",
             Self::Counter => "counter",
+            Self::Idempotency => "idempotency",
             Self::Pulse => "pulse",
         }
     }
@@ -162,6 +165,7 @@ impl Kind {
             | Self::AccessToken
             | Self::Assertion
             | Self::Counter
+            | Self::Idempotency
             | Self::Pulse => false,
         }
     }
@@ -185,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [Kind; 9] = [
+    const KINDS: [Kind; 10] = [
         Kind::Code,
         Kind::Interaction,
         Kind::Session,
@@ -194,6 +198,7 @@ mod tests {
         Kind::RevokedToken,
         Kind::Assertion,
         Kind::Counter,
+        Kind::Idempotency,
         Kind::Pulse,
     ];
 

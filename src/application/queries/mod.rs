@@ -1,6 +1,8 @@
 //! Queries: what only reads.
 
 pub mod account;
+pub mod administration;
+pub mod administrator;
 pub mod audit;
 pub mod check;
 pub mod introspect;

@@ -207,6 +207,16 @@ impl TokenSigner for KeyRing {
         verify::verify_assertion(assertion, jwks, algorithm)
     }
 
+    async fn rotate(&self) -> Result<(), SignError> {
+        self.rotate_now().await.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the keys could not be rotated"
+            );
+            SignError::Failed
+        })
+    }
+
     fn jwks(&self) -> Arc<Document> {
         Arc::clone(&self.snapshot().document)
     }

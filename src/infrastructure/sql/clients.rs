@@ -28,7 +28,8 @@ impl<C: ConnectionTrait + Send> Clients for Sql<C> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(None);
         };
-        let row = only(client::Entity::find_by_id(id).all(&self.connection)).await;
+        let query = self.held(client::Entity::find_by_id(id));
+        let row = only(query.all(&self.connection)).await;
         self.checked(row)?.as_ref().map(to_client).transpose()
     }
 

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryTrait as _, Set,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Set,
     sea_query::{ExprTrait as _, OnConflict, Query, SimpleExpr},
 };
 
@@ -16,10 +16,10 @@ use super::{
     Sql,
     entities::grant::{self, Column},
     error::corrupt,
-    only, row_limit, storable,
+    only, page_start, row_limit, storable,
 };
 use crate::{
-    application::ports::{Grants, GrantsMut, RevokedGrant, StoreError},
+    application::ports::{Grants, GrantsMut, Page, RevokedGrant, StoreError},
     domain::{
         grant::{Grant, GrantRecord},
         id::{ClientId, GrantId, SessionId, UserId},
@@ -40,16 +40,44 @@ impl<C: ConnectionTrait + Send> Grants for Sql<C> {
         let Some(row) = self.checked(row)? else {
             return Ok(None);
         };
-        row.grant_json
-            .map(|json| {
-                Ok(GrantRecord {
-                    grant: serde_json::from_str(&json).map_err(|_| corrupt("grant", id))?,
-                    expires_at: Timestamp(row.expires_at),
-                    revoked_at: row.revoked_at.map(Timestamp),
-                })
-            })
-            .transpose()
+        to_record(&row)
     }
+
+    async fn grants_of(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        page: &Page,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let (Some(user), Some(client)) = (storable(user.as_str()), storable(client.as_str()))
+        else {
+            return Ok(Vec::new());
+        };
+        let mut query = grant::Entity::find()
+            .filter(Column::ClientId.eq(client))
+            .filter(Column::UserId.eq(user))
+            .filter(Column::RedeemedAt.is_not_null())
+            .order_by_asc(Column::Id);
+        if let Some(after) = page_start(page.after.as_deref()) {
+            query = query.filter(Column::Id.gt(after));
+        }
+        let rows = query.limit(row_limit(page.limit)).all(&self.connection);
+        let rows = self.checked(rows.await)?;
+        let records = rows.iter().map(|row| to_record(row).transpose());
+        records.flatten().collect()
+    }
+}
+
+/// None if it is only the mark of a grant that was revoked before its time.
+fn to_record(row: &grant::Model) -> Result<Option<GrantRecord>, StoreError> {
+    let Some(json) = &row.grant_json else {
+        return Ok(None);
+    };
+    Ok(Some(GrantRecord {
+        grant: serde_json::from_str(json).map_err(|_| corrupt("grant", &row.id))?,
+        expires_at: Timestamp(row.expires_at),
+        revoked_at: row.revoked_at.map(Timestamp),
+    }))
 }
 
 #[async_trait]

@@ -38,8 +38,9 @@ use std::{
 
 use async_trait::async_trait;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryTrait, Select, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    sea_query::LockType,
 };
 
 pub use self::claim::{Claim, ClaimError, Company, claim};
@@ -54,6 +55,9 @@ use crate::{
     infrastructure::clock::SystemClock,
     metrics,
 };
+
+/// The lock of those who want to be alone: any number that nothing else uses.
+const ALONE: &str = "SELECT pg_advisory_xact_lock(7305441877102849)";
 
 /// An open database.
 #[derive(Debug)]
@@ -81,6 +85,7 @@ impl Store for SqlStore {
         let transaction = metrics::database("begin", work).await;
         let transaction = transaction.map_err(|error| store_error(&error))?;
         let mut work = Sql::new(transaction, self.patience);
+        work.reading = Reading::Holding;
         work.announcer = self.announcer.clone();
         Ok(Box::new(work))
     }
@@ -129,11 +134,25 @@ async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, D
         .await
 }
 
+/// Whether a row that was read can change before the reader is done.
+///
+/// Records of users and clients are stored as a whole: who read one before somebody else's change and
+/// stores it afterwards would undo that change, even the locking of an account. SQLite has one unit of
+/// work at a time anyway; on PostgreSQL what one reads by its key is held until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// It can.
+    Free,
+    /// It cannot.
+    Holding,
+}
+
 /// The repositories on a connection or a transaction.
 #[derive(Debug)]
 struct Sql<C> {
     connection: Bounded<C>,
     failed: AtomicBool,
+    reading: Reading,
     /// What this unit of work changes in the directory.
     touched: Mutex<BTreeSet<Change>>,
     announcer: Announcing,
@@ -147,6 +166,7 @@ impl<C> Sql<C> {
                 patience,
             },
             failed: AtomicBool::new(false),
+            reading: Reading::Free,
             touched: Mutex::default(),
             announcer: Announcing::default(),
         }
@@ -163,6 +183,15 @@ impl<C> Sql<C> {
         touched.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// `query`, holding the row that it finds where this is a unit of work.
+    fn held<E: EntityTrait>(&self, mut query: Select<E>) -> Select<E> {
+        if self.reading == Reading::Holding {
+            let table = E::default();
+            QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [table]);
+        }
+        query
+    }
+
     /// Passes a result on and remembers that it was a failure.
     fn checked<T>(&self, result: Result<T, DbErr>) -> Result<T, StoreError> {
         result.map_err(|error| {
@@ -174,6 +203,14 @@ impl<C> Sql<C> {
 
 #[async_trait]
 impl UnitOfWork for Sql<DatabaseTransaction> {
+    async fn alone(&self) -> Result<(), StoreError> {
+        if self.connection.get_database_backend() == DbBackend::Postgres {
+            let locked = self.connection.execute_unprepared(ALONE).await;
+            self.checked(locked)?;
+        }
+        Ok(())
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(error::unavailable(

@@ -12,13 +12,17 @@ use serde_json::Value;
 
 use super::{
     Sql,
-    entities::{group, group_member, group_role, permission, role, role_assignment, user_claim},
+    entities::{
+        group, group_member, group_role, permission, role, role_assignment, user, user_claim,
+    },
     error::corrupt,
     storable,
+    users::ACTIVE,
 };
 use crate::{
     application::ports::{Change, Roles, RolesMut, StoreError},
     domain::{
+        administration::EVERYTHING,
         id::{GroupId, RoleId, UserId},
         role::{Authority, Group, MAX_NESTING, Permission, Role},
     },
@@ -90,6 +94,68 @@ impl<C: ConnectionTrait + Send> Roles for Sql<C> {
         }
         Ok(authority)
     }
+
+    async fn has_owner(&self) -> Result<bool, StoreError> {
+        let roles = role_ids_with_everything(&self.connection).await;
+        let roles = self.checked(roles)?;
+        let all = self.groups().await?;
+        let carries = |group: &Group| group.roles.iter().any(|role| roles.contains(role.as_str()));
+        let groups: Vec<&str> = all
+            .iter()
+            .filter(|group| outwards(&all, group).any(carries))
+            .map(|group| group.id.as_str())
+            .collect();
+        let is_groupless = groups.is_empty();
+        let own = Query::select()
+            .column(role_assignment::Column::UserId)
+            .from(role_assignment::Entity)
+            .and_where(role_assignment::Column::RoleId.is_in(&roles))
+            .take();
+        let through_groups = Query::select()
+            .column(group_member::Column::UserId)
+            .from(group_member::Entity)
+            .and_where(group_member::Column::GroupId.is_in(groups))
+            .take();
+        for (holders, is_none) in [(own, roles.is_empty()), (through_groups, is_groupless)] {
+            if is_none {
+                continue;
+            }
+            // Few hold everything: all of them are read.
+            let owners: Result<Vec<String>, DbErr> = user::Entity::find()
+                .filter(user::Column::Id.in_subquery(holders))
+                .filter(user::COLUMN.status.eq(ACTIVE))
+                .select_only()
+                .column(user::Column::Id)
+                .into_tuple()
+                .all(&self.connection)
+                .await;
+            if !self.checked(owners)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Roles that hold every permission everywhere.
+async fn role_ids_with_everything(
+    connection: &impl ConnectionTrait,
+) -> Result<BTreeSet<String>, DbErr> {
+    let rows = permission::Entity::find()
+        .filter(permission::COLUMN.name.eq(EVERYTHING))
+        .filter(permission::COLUMN.resource.eq(""))
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.role_id).collect())
+}
+
+/// A group and those around it.
+fn outwards<'a>(groups: &'a [Group], group: &'a Group) -> impl Iterator<Item = &'a Group> {
+    std::iter::successors(Some(group), |group| {
+        let parent = group.parent.as_ref()?;
+        groups.iter().find(|other| other.id == *parent)
+    })
+    .take(MAX_NESTING)
 }
 
 /// The groups of a user and those around them, identifiers with names. Bounded, whatever is stored.

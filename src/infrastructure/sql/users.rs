@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveModelTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
-    sea_query::OnConflict,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DatabaseTransaction,
+    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Set, sea_query::OnConflict,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     only, page_start, row_limit, storable,
 };
 use crate::{
-    application::ports::{Change, Page, StoreError, Users, UsersMut},
+    application::ports::{Change, Page, StoreError, UserName, Users, UsersMut},
     domain::{
         id::UserId,
         time::Timestamp,
@@ -28,7 +28,8 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         let Some(id) = storable(id.as_str()) else {
             return Ok(None);
         };
-        let row = only(user::Entity::find_by_id(id).all(&self.connection)).await;
+        let query = self.held(user::Entity::find_by_id(id));
+        let row = only(query.all(&self.connection)).await;
         self.checked(row)?.map(to_user).transpose()
     }
 
@@ -44,8 +45,8 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         } else {
             user::COLUMN.username.eq(name)
         };
-        let rows = user::Entity::find()
-            .filter(is_name)
+        let rows = self
+            .held(user::Entity::find().filter(is_name))
             .find_also_related(password_credential::Entity)
             .all(&self.connection);
         let row = only(rows).await;
@@ -60,6 +61,31 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         let mut query = user::Entity::find().order_by_asc(user::COLUMN.username);
         if let Some(after) = page_start(page.after.as_deref()) {
             query = query.filter(user::COLUMN.username.gt(after));
+        }
+        let rows = query.limit(row_limit(page.limit)).all(&self.connection);
+        self.checked(rows.await)?.into_iter().map(to_user).collect()
+    }
+
+    async fn users_by_name(
+        &self,
+        name: UserName,
+        beginning: &str,
+        page: &Page,
+    ) -> Result<Vec<User>, StoreError> {
+        let Some(beginning) = storable(beginning) else {
+            return Ok(Vec::new());
+        };
+        let column = match name {
+            UserName::Username => user::Column::Username,
+            UserName::Email => user::Column::Email,
+        };
+        // A range of the index, where LIKE would depend on the locale. No name holds the last character.
+        let mut query = user::Entity::find()
+            .filter(column.gte(beginning))
+            .filter(column.lt(format!("{beginning}{}", char::MAX)))
+            .order_by_asc(column);
+        if let Some(after) = page_start(page.after.as_deref()) {
+            query = query.filter(column.gt(after));
         }
         let rows = query.limit(row_limit(page.limit)).all(&self.connection);
         self.checked(rows.await)?.into_iter().map(to_user).collect()
@@ -203,9 +229,12 @@ fn to_profile(row: user::Model) -> Profile {
     }
 }
 
+/// The status of an account that may log in.
+pub(super) const ACTIVE: &str = "active";
+
 fn status_text(status: UserStatus) -> &'static str {
     match status {
-        UserStatus::Active => "active",
+        UserStatus::Active => ACTIVE,
         UserStatus::Inactive => "inactive",
     }
 }

@@ -4,6 +4,7 @@
 //! refusals as a [`problem::Problem`]. Cookies mean nothing here, so no other site can make a browser
 //! act (security.md 174).
 
+pub mod admin;
 mod auth;
 mod authzen;
 mod check;
@@ -46,7 +47,14 @@ pub fn router() -> Router<Arc<Web>> {
         .route(paths::ACCESS_EVALUATION, post(authzen::evaluation))
         .route(paths::ACCESS_EVALUATIONS, post(authzen::evaluations))
         .route(paths::AUTHZEN, get(authzen::metadata))
+        .route(paths::OPENAPI, get(openapi))
+        .nest(paths::ADMINISTRATION, admin::router())
         .method_not_allowed_fallback(wrong_method)
+}
+
+/// GET: what the administration API is. No secret.
+async fn openapi() -> Response {
+    ok(&admin::openapi::document())
 }
 
 /// An answer that nobody may store.

@@ -13,7 +13,10 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    application::{Failure, explanation, limits::Limited},
+    application::{
+        Failure, commands::rotate_keys::RotateError, explanation, limits::Limited,
+        registrar::RegistrarError,
+    },
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -91,6 +94,8 @@ kinds! {
     UriTooLong = "uri-too-long", 414, "The address is too long";
     /// Not JSON by its own account.
     UnsupportedMediaType = "unsupported-media-type", 415, "The body must be application/json";
+    /// The key of an earlier request with another content.
+    KeyReused = "idempotency-key-reused", 422, "The Idempotency-Key belongs to another request";
     /// A change must name the version that it changes.
     PreconditionRequired = "precondition-required", 428, "The change must say which version it changes";
     /// Too many attempts.
@@ -256,6 +261,37 @@ impl From<Failure> for Problem {
             Failure::Refused(_) | Failure::Unavailable(..) | Failure::Broken(..) => {
                 Self::of(&oauth)
             }
+        }
+    }
+}
+
+/// A command of an administrator that changed nothing. No value is repeated.
+impl From<RegistrarError> for Problem {
+    fn from(error: RegistrarError) -> Self {
+        match error {
+            RegistrarError::Invalid { field, problem } => Self::new(Kind::InvalidMember)
+                .detail(problem)
+                .at(format!("/{field}")),
+            RegistrarError::NotFound(what, _) => {
+                Self::new(Kind::NotFound).detail(format!("there is no such {what}"))
+            }
+            RegistrarError::Exists(what) => {
+                Self::new(Kind::Conflict).detail(format!("this {what} exists already"))
+            }
+            RegistrarError::Forbidden(lack) => Self::new(Kind::Forbidden).detail(lack),
+            RegistrarError::Stale => Self::new(Kind::PreconditionFailed),
+            RegistrarError::LastOwner => Self::new(Kind::Conflict).detail(error.to_string()),
+            RegistrarError::Store(error) => Failure::from(error).into(),
+            RegistrarError::Hash(error) => Failure::from(error).into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Registrar(error) => error.into(),
+            RotateError::Failure(failure) => failure.into(),
         }
     }
 }

@@ -12,7 +12,7 @@ use countersign::{
 };
 use tokio::task::JoinSet;
 
-use super::records::{NOW, begin, commit, grant, later, user_id};
+use super::records::{NOW, begin, commit, grant, later, page, user_id};
 use crate::support::sql::TestDatabase;
 
 async fn redeem(store: &SqlStore, grant: &Grant) -> bool {
@@ -226,4 +226,37 @@ pub(super) async fn the_sweep_removes_a_limited_number_of_expired_grants(databas
     let unit = begin(&store).await;
     let revoked_anew = unit.revoke_grant(&GrantId::new("mark"), &app, NOW).await;
     assert!(revoked_anew.unwrap());
+}
+
+pub(super) async fn grants_of_a_user_at_a_client_are_listed_page_by_page(database: &TestDatabase) {
+    let store = database.store().await;
+    for (id, user, client) in [
+        ("b", "grace", "app"),
+        ("a", "grace", "app"),
+        ("c", "grace", "app"),
+        ("d", "alan", "app"),
+        ("e", "grace", "other"),
+    ] {
+        assert!(redeem(&store, &grant(id, user, client)).await);
+    }
+    assert!(revoke(&store, &GrantId::new("b"), 1).await);
+    assert!(
+        revoke(&store, &GrantId::new("f"), 1).await,
+        "never redeemed"
+    );
+    let app = ClientId::new("app");
+    let listed = async |after, limit| {
+        let page = page(after, limit);
+        let grace = user_id("grace");
+        let records = store.reader().grants_of(&grace, &app, &page).await;
+        let records = records.unwrap();
+        let row = |record: &GrantRecord| {
+            let id = record.grant.id.as_str().to_owned();
+            (id, record.revoked_at.is_some())
+        };
+        records.iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |id: &str, revoked| (id.to_owned(), revoked);
+    assert_eq!(listed(None, 2).await, [row("a", false), row("b", true)]);
+    assert_eq!(listed(Some("b"), 2).await, [row("c", false)]);
 }

@@ -8,6 +8,7 @@ use std::{
 use countersign::{
     application::ports::{
         AuditKey, AuditSlice, LoginCount, Order, OutboxFilter, Reader, Store as _, Touched,
+        UserName,
     },
     domain::{
         consent::Consent,
@@ -16,6 +17,7 @@ use countersign::{
         key::{SigningAlgorithm, SigningKey},
         one_time::{OneTimeLink, Purpose},
         resource::ResourceServer,
+        role::Role,
         secret::SecretDigest,
         user::{Email, PasswordHash},
         user_session::UserSession,
@@ -25,7 +27,9 @@ use countersign::{
 use serde_json::json;
 
 use super::planner::Planner;
-use super::records::{NOW, client, commit, grant, group, later, page, role, user, user_id};
+use super::records::{
+    NOW, client, commit, grant, group, later, page, permission, role, user, user_id,
+};
 use crate::support::sql::{TestDatabase, options};
 
 pub(super) async fn every_query_has_an_index(database: &TestDatabase) {
@@ -126,7 +130,11 @@ async fn statements(database: &TestDatabase) -> BTreeSet<String> {
 }
 
 async fn write(store: &SqlStore) {
-    let (admin, staff) = (role("admin"), group("staff", &[&role("admin")]));
+    let owner = Role {
+        permissions: [permission("*", None)].into(),
+        ..role("owner")
+    };
+    let (admin, staff) = (role("admin"), group("staff", &[&role("admin"), &owner]));
     let hash = PasswordHash::new("$argon2id$");
     commit!(*store, |unit| {
         unit.add_user(&user("grace")).await.unwrap();
@@ -134,6 +142,7 @@ async fn write(store: &SqlStore) {
         let grace = user_id("grace");
         unit.set_password(&grace, &hash, NOW).await.unwrap();
         unit.add_role(&admin).await.unwrap();
+        unit.add_role(&owner).await.unwrap();
         unit.update_role(&admin).await.unwrap();
         unit.add_group(&staff).await.unwrap();
         unit.update_group(&staff).await.unwrap();
@@ -187,6 +196,16 @@ async fn read(reader: &dyn Reader) {
     let sessions = reader.sessions_of(&grace, 5).await.unwrap();
     assert_eq!(sessions, [user_session()]);
     reader.authority(&grace).await.unwrap();
+    assert!(
+        reader.has_owner().await.unwrap(),
+        "through a group, looked at last"
+    );
+    for name in [UserName::Username, UserName::Email] {
+        let page = page(Some("gr"), 5);
+        reader.users_by_name(name, "g", &page).await.unwrap();
+    }
+    let granted = page(Some("a"), 5);
+    reader.grants_of(&grace, &app, &granted).await.unwrap();
     reader.client(&app).await.unwrap();
     reader.resource_server("https://api.example").await.unwrap();
     reader.resource_servers().await.unwrap();

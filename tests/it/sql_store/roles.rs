@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::{
     application::ports::{Store as _, StoreError},
-    domain::role::{Authority, Group, Permission, Role},
+    domain::{
+        role::{Authority, Group, Permission, Role},
+        user::{User, UserStatus},
+    },
 };
 
 use super::records::{begin, commit, group, permission, role, user, user_id};
@@ -128,6 +131,52 @@ pub(super) async fn authority_joins_own_roles_and_those_of_groups(database: &Tes
     assert_eq!(authority, expected);
     let nobody = store.reader().authority(&user_id("nobody")).await.unwrap();
     assert_eq!(nobody, Authority::default());
+}
+
+pub(super) async fn an_owner_is_an_active_user_who_holds_everything_everywhere(
+    database: &TestDatabase,
+) {
+    let store = database.store().await;
+    let owner = Role {
+        permissions: [permission("*", None)].into(),
+        ..role("owner")
+    };
+    let elsewhere = Role {
+        permissions: [permission("*", Some("https://api.example"))].into(),
+        ..role("elsewhere")
+    };
+    let outer = group("outer", &[&owner]);
+    let inner = Group {
+        parent: Some(outer.id.clone()),
+        ..group("inner", &[])
+    };
+    commit!(store, |unit| {
+        for name in ["grace", "alan"] {
+            unit.add_user(&user(name)).await.unwrap();
+        }
+        for role in [&owner, &elsewhere] {
+            unit.add_role(role).await.unwrap();
+        }
+        for group in [&outer, &inner] {
+            unit.add_group(group).await.unwrap();
+        }
+        let alan = user_id("alan");
+        unit.assign_role(&alan, &elsewhere.id).await.unwrap();
+        assert!(!unit.has_owner().await.unwrap(), "it holds elsewhere only");
+        unit.assign_role(&alan, &owner.id).await.unwrap();
+        assert!(unit.has_owner().await.unwrap(), "by a role");
+        let inactive = User {
+            status: UserStatus::Inactive,
+            ..user("alan")
+        };
+        unit.update_user(&inactive).await.unwrap();
+        assert!(!unit.has_owner().await.unwrap(), "the account is locked");
+        let grace = user_id("grace");
+        unit.join_group(&grace, &inner.id).await.unwrap();
+        assert!(unit.has_owner().await.unwrap(), "by the group around");
+        unit.leave_group(&grace, &inner.id).await.unwrap();
+        assert!(!unit.has_owner().await.unwrap());
+    });
 }
 
 /// The permissions of these roles, with who has them.

@@ -1,7 +1,7 @@
 //! Users and their passwords.
 
 use countersign::{
-    application::ports::{Store as _, StoreError},
+    application::ports::{Store as _, StoreError, UserName},
     domain::user::{Address, Email, PasswordHash, Profile, User, UserStatus, Username},
 };
 
@@ -186,4 +186,46 @@ pub(super) async fn users_are_listed_by_username_page_by_page(database: &TestDat
         listed.extend(users.iter().map(|user| user.username.as_str().to_owned()));
     }
     assert_eq!(listed, ordered);
+}
+
+pub(super) async fn users_are_found_by_the_beginning_of_a_name_page_by_page(
+    database: &TestDatabase,
+) {
+    let store = database.store().await;
+    for name in ["grace", "gr", "hopper", "g%", "grant", "gs"] {
+        let added = User {
+            email: Some(Email::parse(&format!("x{name}@example.com")).unwrap()),
+            ..user(name)
+        };
+        commit!(store, |unit| unit.add_user(&added).await.unwrap());
+    }
+    let names = async |name, beginning: &str, after: Option<&str>, limit| {
+        let page = page(after, limit);
+        let users = store.reader().users_by_name(name, beginning, &page).await;
+        let users = users.unwrap();
+        users
+            .iter()
+            .map(|user| match name {
+                UserName::Username => user.username.as_str().to_owned(),
+                UserName::Email => user.email.as_ref().unwrap().as_str().to_owned(),
+            })
+            .collect::<Vec<_>>()
+    };
+    let all = names(UserName::Username, "gr", None, 10).await;
+    assert_eq!(all, ["gr", "grace", "grant"]);
+    assert_eq!(
+        names(UserName::Username, "gr", None, 2).await,
+        ["gr", "grace"]
+    );
+    assert_eq!(
+        names(UserName::Username, "gr", Some("grace"), 1).await,
+        ["grant"]
+    );
+    assert_eq!(names(UserName::Username, "g%", None, 10).await, ["g%"]);
+    assert_eq!(
+        names(UserName::Email, "xho", None, 10).await,
+        ["xhopper@example.com"]
+    );
+    assert!(names(UserName::Email, "ho", None, 10).await.is_empty());
+    assert!(names(UserName::Username, "g\0", None, 10).await.is_empty());
 }

@@ -11,7 +11,9 @@ use countersign::{
     app::{App, AppOptions, Surroundings},
     application::{
         Ports,
+        administration::Acting,
         ports::{Clock as _, PasswordHasher, UnitOfWork},
+        registrar::Registrar,
         settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
     },
     domain::{
@@ -160,6 +162,11 @@ impl TestApp {
     /// The use cases' surroundings.
     pub(crate) fn ports(&self) -> &Ports {
         self.app.ports()
+    }
+
+    /// What the command line has.
+    pub(crate) fn registrar(&self) -> Registrar {
+        Registrar::of(self.ports(), Acting::Operator)
     }
 
     /// Where the database is.
@@ -674,4 +681,10 @@ pub(crate) fn raw(
         .header(header::CONTENT_TYPE, content_type)
         .body(Body::from(body))
         .unwrap()
+}
+
+/// A random while, so that two who begin together are apart differently each time.
+pub(crate) fn random_offset() -> std::time::Duration {
+    let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
+    std::time::Duration::from_micros(u64::from(u16::from_be_bytes([a, b])) % 4_000)
 }
