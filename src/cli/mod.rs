@@ -1,6 +1,7 @@
 //! The command line: each verb in a file of its own. Results go to standard output, errors and
 //! hints to standard error, and the exit code says what kind of error it was.
 
+mod admin;
 mod audit;
 mod client;
 mod completion;
@@ -8,6 +9,7 @@ mod config;
 mod confirm;
 mod dev;
 mod explain;
+mod group;
 mod healthcheck;
 mod keys;
 mod migrate;
@@ -97,6 +99,12 @@ enum Verb {
     /// Make roles and decide what they allow
     #[command(subcommand)]
     Role(role::RoleVerb),
+    /// Make groups, nest them, and say who is in them
+    #[command(subcommand)]
+    Group(group::GroupVerb),
+    /// Make the first administrator, or let one back in
+    #[command(subcommand)]
+    Admin(admin::AdminVerb),
     /// Register applications that ask for tokens
     #[command(subcommand)]
     Client(client::ClientVerb),
@@ -173,6 +181,8 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Config(verb) => config::run(global, verb),
         Verb::User(verb) => user::run(global, verb).await,
         Verb::Role(verb) => role::run(global, verb).await,
+        Verb::Group(verb) => group::run(global, verb).await,
+        Verb::Admin(verb) => admin::run(global, verb).await,
         Verb::Client(verb) => client::run(global, verb).await,
         Verb::Resource(verb) => resource::run(global, verb).await,
         Verb::Audit(verb) => audit::run(global, verb).await,

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, Global, registrar};
+use super::{CliError, Global, confirm::Confirm, registrar};
 use crate::{
     application::{
-        commands::define_role::{DefineRole, define_role, grant_permissions},
+        commands::define_role::{
+            DefineRole, define_role, delete_role, grant_permissions, revoke_permissions,
+        },
         registrar::{Registrar, RegistrarError},
     },
     domain::role::{Permission, Role},
@@ -38,6 +40,22 @@ pub(super) enum RoleVerb {
         role: String,
         #[command(flatten)]
         permissions: Permissions,
+    },
+    /// Take permissions from a role, each as it was given
+    ///
+    /// Example: countersign role revoke editor --permission articles:delete --resource <https://api.example.com>
+    Revoke {
+        /// The role
+        role: String,
+        #[command(flatten)]
+        permissions: Permissions,
+    },
+    /// Remove a role from whoever has it
+    Delete {
+        /// The role
+        role: String,
+        #[command(flatten)]
+        confirm: Confirm,
     },
     /// Show what a role allows
     Permissions {
@@ -97,15 +115,30 @@ pub(super) async fn run(global: &Global, verb: RoleVerb) -> Result<(), CliError>
                 &grant_permissions(&registrar, &role, permissions).await?,
             )
         }
-        RoleVerb::Permissions { role } => {
-            let found = registrar.store.reader().role_by_name(&role).await;
-            let found = found.map_err(RegistrarError::from)?;
-            show(
-                global,
-                &found.ok_or(RegistrarError::NotFound("role", role))?,
-            )
+        RoleVerb::Revoke { role, permissions } => {
+            let permissions = permissions.parse();
+            if permissions.is_empty() {
+                return Err(CliError::usage("nothing to revoke").hint("name it with --permission"));
+            }
+            let role = revoke_permissions(&registrar, &role, &permissions).await?;
+            show(global, &role)
         }
+        RoleVerb::Delete { role, confirm } => {
+            find(&registrar, &role).await?;
+            confirm.ask(&format!(
+                "Take the role {role} from whoever has it, for good?"
+            ))?;
+            delete_role(&registrar, &role).await?;
+            let text = format!("the role {role} is removed");
+            global.output().print(&json!({ "deleted": role }), text)
+        }
+        RoleVerb::Permissions { role } => show(global, &find(&registrar, &role).await?),
     }
+}
+
+async fn find(registrar: &Registrar, name: &str) -> Result<Role, RegistrarError> {
+    let found = registrar.store.reader().role_by_name(name).await?;
+    found.ok_or_else(|| RegistrarError::NotFound("role", name.to_owned()))
 }
 
 async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! The program as operators use it: arguments in, text or JSON and an exit code out.
 
+mod administration;
 mod dev;
 mod errors;
 mod explain;
@@ -346,9 +347,17 @@ fn resource_servers_are_made_known_and_listed() {
         "opaque",
     ]);
     let listed = desk.ok(&["resource", "list"]);
-    assert_eq!(listed.as_array().unwrap().len(), 1);
-    assert_eq!(listed[0]["name"], "The API");
-    assert_eq!(listed[0]["access_token_format"], "opaque");
+    let listed = listed.as_array().unwrap();
+    let of = |identifier: &str| {
+        listed
+            .iter()
+            .find(|it| it["identifier"] == identifier)
+            .unwrap()
+    };
+    assert_eq!(listed.len(), 2, "it and the administration API");
+    assert_eq!(of("https://api.example")["name"], "The API");
+    assert_eq!(of("https://api.example")["access_token_format"], "opaque");
+    assert_eq!(of("https://id.example/api/admin")["name"], "Administration");
     desk.fails(2, &["resource", "add", "https://api.example#f"]);
     desk.fails(
         3,
