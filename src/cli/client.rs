@@ -1,5 +1,6 @@
 //! `client`: applications that ask for tokens.
 
+mod change;
 mod create;
 mod rights;
 mod snippets;
@@ -8,7 +9,7 @@ use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use self::{create::CreateClient, rights::Rights};
+use self::{change::ClientChanges, create::CreateClient, rights::Rights};
 use super::{
     CliError, Global,
     confirm::Confirm,
@@ -21,6 +22,7 @@ use crate::{
                 delete_client, rotate_client_secret, set_client_limit, set_client_rights,
                 set_client_status,
             },
+            edit_client::edit_client,
             register_client::Registered,
         },
         ports::Page,
@@ -59,6 +61,13 @@ pub(super) enum ClientVerb {
         /// Read the new secret from standard input instead of generating one
         #[arg(long)]
         secret_stdin: bool,
+    },
+    /// Change what is registered; a list replaces the one that there is
+    Change {
+        /// `client_id`
+        client: String,
+        #[command(flatten)]
+        changes: Box<ClientChanges>,
     },
     /// Change how much a client may ask in a minute, at each endpoint
     ///
@@ -131,6 +140,13 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
             let id = ClientId::new(client);
             let rotated = rotate_client_secret(&registrar, &id, given.as_ref(), overlap).await?;
             print_rotated(global, &rotated)
+        }
+        ClientVerb::Change { client, changes } => {
+            let id = ClientId::new(client);
+            let client = edit_client(&registrar, &id, changes.edit()?).await?;
+            let json = metadata(&client);
+            let text = format!("{json:#}");
+            global.output().print(&json, text)
         }
         ClientVerb::Limit {
             client,

@@ -152,7 +152,7 @@ async fn store(
 }
 
 /// The client, to be changed: held until the unit of work ends, in the expected version.
-async fn take_client(
+pub(super) async fn take_client(
     registrar: &Registrar,
     work: &dyn UnitOfWork,
     id: &ClientId,

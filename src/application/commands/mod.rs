@@ -10,6 +10,7 @@ pub mod change_user;
 pub mod define_group;
 pub mod define_role;
 pub mod delete_user;
+pub mod edit_client;
 pub mod edit_user;
 pub mod end_grant;
 pub mod end_session;

@@ -8,7 +8,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::register_resource::check_indicator;
+use super::{
+    edit_client::{self, ClientEdit, check_resources},
+    register_resource::check_indicator,
+};
 use crate::{
     application::{
         registrar::{Registrar, RegistrarError},
@@ -77,6 +80,8 @@ pub struct RegisterClient {
     pub requests_per_minute: Option<u64>,
     /// What it may ask of its users' rights, and in which claims it hears of them.
     pub rights: ClientRights,
+    /// Whatever else can be changed later.
+    pub more: ClientEdit,
 }
 
 impl RegisterClient {
@@ -102,6 +107,7 @@ impl RegisterClient {
             id_token_algorithm: SigningAlgorithm::Rs256,
             requests_per_minute: None,
             rights: ClientRights::default(),
+            more: ClientEdit::default(),
         }
     }
 }
@@ -120,13 +126,12 @@ pub async fn register_client(
     command: RegisterClient,
 ) -> Result<Registered, RegistrarError> {
     registrar.may(Right::ClientsWrite)?;
-    let (client, secret) = check(registrar, command)?;
+    let mut command = command;
+    let more = std::mem::take(&mut command.more);
+    let (mut client, secret) = check(registrar, command)?;
+    edit_client::apply(registrar, &mut client, more)?;
     let work = registrar.store.begin().await?;
-    for resource in &client.resources {
-        if work.resource_server(resource).await?.is_none() {
-            return Err(RegistrarError::NotFound("resource", resource.clone()));
-        }
-    }
+    check_resources(&*work, &client).await?;
     work.add_client(&client).await?;
     let about = About {
         client: Some(client.id.clone()),
@@ -192,7 +197,7 @@ fn check(
     Ok((client, secret))
 }
 
-fn response_modes(
+pub(super) fn response_modes(
     kind: ClientKind,
     wanted: BTreeSet<ResponseMode>,
 ) -> Result<BTreeSet<ResponseMode>, RegistrarError> {
@@ -216,10 +221,10 @@ fn client_id(registrar: &Registrar, wanted: Option<&str>) -> Result<ClientId, Re
     ClientId::register(text).map_err(|error| RegistrarError::invalid("client_id", error))
 }
 
-fn check_label(name: &str) -> Result<(), RegistrarError> {
+pub(super) fn check_label(name: &str) -> Result<(), RegistrarError> {
     if name.trim().is_empty() || name.len() > MOST_NAME || name.chars().any(char::is_control) {
         let problem = format!("must be 1 to {MOST_NAME} bytes without control characters");
-        return Err(RegistrarError::invalid("name", problem));
+        return Err(RegistrarError::invalid("client_name", problem));
     }
     Ok(())
 }
@@ -339,7 +344,10 @@ pub(super) fn new_secret(
     Ok((stored, secret))
 }
 
-fn uris(field: &'static str, texts: &[String]) -> Result<BTreeSet<RedirectUri>, RegistrarError> {
+pub(super) fn uris(
+    field: &'static str,
+    texts: &[String],
+) -> Result<BTreeSet<RedirectUri>, RegistrarError> {
     texts
         .iter()
         .map(|text| {
@@ -349,7 +357,10 @@ fn uris(field: &'static str, texts: &[String]) -> Result<BTreeSet<RedirectUri>, 
         .collect()
 }
 
-fn check_redirects(kind: ClientKind, uris: &BTreeSet<RedirectUri>) -> Result<(), RegistrarError> {
+pub(super) fn check_redirects(
+    kind: ClientKind,
+    uris: &BTreeSet<RedirectUri>,
+) -> Result<(), RegistrarError> {
     let problem = match (kind, uris.is_empty()) {
         (ClientKind::Service, false) => "a service has no users to send anywhere",
         (ClientKind::Spa | ClientKind::Web | ClientKind::Native, true) => {
@@ -369,7 +380,7 @@ fn is_private_scheme(uri: &RedirectUri) -> bool {
 }
 
 /// Origins as browsers send them: scheme, host, and port if unusual (RFC 6454 §6.2).
-fn origins(texts: &[String]) -> Result<BTreeSet<String>, RegistrarError> {
+pub(super) fn origins(texts: &[String]) -> Result<BTreeSet<String>, RegistrarError> {
     texts
         .iter()
         .map(|text| {

@@ -146,7 +146,7 @@ struct Pkce {
 
 /// Whom the assertions of `private_key_jwt` may be addressed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Audience {
+pub(super) enum Audience {
     /// The issuer alone
     Issuer,
     /// The token endpoint too
@@ -155,13 +155,32 @@ enum Audience {
 
 /// When users are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Consent {
+pub(super) enum Consent {
     /// Once for every scope value
     Remember,
     /// Every time
     Always,
     /// Never: the operator's own applications
     Implied,
+}
+
+impl From<Audience> for AssertionAudience {
+    fn from(audience: Audience) -> Self {
+        match audience {
+            Audience::Issuer => Self::Issuer,
+            Audience::TokenEndpoint => Self::TokenEndpoint,
+        }
+    }
+}
+
+impl From<Consent> for ConsentPolicy {
+    fn from(consent: Consent) -> Self {
+        match consent {
+            Consent::Remember => Self::Remember,
+            Consent::Always => Self::Always,
+            Consent::Implied => Self::Implied,
+        }
+    }
 }
 
 impl CreateClient {
@@ -173,10 +192,7 @@ impl CreateClient {
             authentication: self.auth_method,
             secret,
             jwks,
-            assertion_audience: match self.assertion_audience {
-                Audience::Issuer => AssertionAudience::Issuer,
-                Audience::TokenEndpoint => AssertionAudience::TokenEndpoint,
-            },
+            assertion_audience: self.assertion_audience.into(),
             redirect_uris: self.redirect_uri,
             post_logout_redirect_uris: self.post_logout_redirect_uri,
             scope: self.scope,
@@ -188,11 +204,7 @@ impl CreateClient {
             } else {
                 PkcePolicy::Required
             },
-            consent: match self.consent {
-                Consent::Remember => ConsentPolicy::Remember,
-                Consent::Always => ConsentPolicy::Always,
-                Consent::Implied => ConsentPolicy::Implied,
-            },
+            consent: self.consent.into(),
             access_token_format: self.access_token_format,
             id_token_algorithm: self.id_token_alg,
             requests_per_minute: self.requests_per_minute,
@@ -203,7 +215,7 @@ impl CreateClient {
     }
 }
 
-fn read_jwks(file: &PathBuf) -> Result<Value, CliError> {
+pub(super) fn read_jwks(file: &PathBuf) -> Result<Value, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
     serde_json::from_str(&text).map_err(|error| {

@@ -1,6 +1,6 @@
 //! What a client may ask of its users' rights, as flags or as a JSON file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::CliError,
@@ -37,16 +37,21 @@ pub(in crate::cli) struct Rights {
 }
 
 impl Rights {
+    /// The rights that a file holds.
+    pub(super) fn of_file(file: &Path) -> Result<ClientRights, CliError> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            CliError::failed(format!("cannot read {}: {error}", file.display()))
+        })?;
+        serde_json::from_str(&text).map_err(|error| {
+            CliError::usage(format!("{} holds no rights: {error}", file.display()))
+                .hint("docs/permissions.md shows one")
+        })
+    }
+
     /// The rights that the flags or the file say.
     pub(in crate::cli) fn parse(self) -> Result<ClientRights, CliError> {
         if let Some(file) = self.file {
-            let text = std::fs::read_to_string(&file).map_err(|error| {
-                CliError::failed(format!("cannot read {}: {error}", file.display()))
-            })?;
-            return serde_json::from_str(&text).map_err(|error| {
-                CliError::usage(format!("{} holds no rights: {error}", file.display()))
-                    .hint("docs/permissions.md shows one")
-            });
+            return Self::of_file(&file);
         }
         let some =
             |patterns: Vec<String>| (!patterns.is_empty()).then(|| patterns.into_iter().collect());

@@ -17,6 +17,7 @@ use crate::{
         Failure, commands::rotate_keys::RotateError, explanation, limits::Limited,
         registrar::RegistrarError,
     },
+    domain::profile::ProfileField,
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -265,13 +266,32 @@ impl From<Failure> for Problem {
     }
 }
 
+/// The member that a value of a command comes from.
+fn pointer(field: &str) -> String {
+    let member = match field {
+        "role" | "group" => "name",
+        "permission" => "permissions",
+        "redirect_uri" => "redirect_uris",
+        "post_logout_redirect_uri" => "post_logout_redirect_uris",
+        "resource" => "resources",
+        "origin" => "allowed_origins",
+        "response_mode" => "response_modes",
+        "auth_method" => "token_endpoint_auth_method",
+        claim if ProfileField::ALL.iter().any(|it| it.claim() == claim) => {
+            return format!("/profile/{claim}");
+        }
+        same => same,
+    };
+    format!("/{member}")
+}
+
 /// A command of an administrator that changed nothing. No value is repeated.
 impl From<RegistrarError> for Problem {
     fn from(error: RegistrarError) -> Self {
         match error {
             RegistrarError::Invalid { field, problem } => Self::new(Kind::InvalidMember)
                 .detail(problem)
-                .at(format!("/{field}")),
+                .at(pointer(field)),
             RegistrarError::NotFound(what, _) => {
                 Self::new(Kind::NotFound).detail(format!("there is no such {what}"))
             }

@@ -137,9 +137,9 @@ on_both! {
         assert_eq!(made.json()["token_endpoint_auth_method"], "client_secret_basic");
         let tag = desk.get("/clients/shop").await.header("etag").to_owned();
         let matching = [("if-match", tag.as_str())];
-        let limited = desk.send(Method::PUT, "/clients/shop/limit", &matching, Some(&json!({ "requests_per_minute": 5 }))).await;
+        let limited = desk.send(Method::PATCH, "/clients/shop", &matching, Some(&json!({ "requests_per_minute": 5 }))).await;
         assert_eq!(limited.json()["requests_per_minute"], 5);
-        let stale = desk.send(Method::PUT, "/clients/shop/limit", &matching, Some(&json!({}))).await;
+        let stale = desk.send(Method::PATCH, "/clients/shop", &matching, Some(&json!({}))).await;
         assert_problem(&stale, 412, "precondition-failed");
         assert_eq!(desk.post("/clients/shop/disable", &json!(null)).await.json()["status"], "inactive");
         assert_eq!(desk.delete("/clients/shop").await.status, 204);
@@ -157,6 +157,67 @@ on_both! {
         let mut resources = resources["items"].as_array().unwrap().iter();
         assert!(resources.any(|it| it["identifier"] == "https://new.example"));
         assert_problem(&desk.put("/resources", Some(&json!({ "identifier": "x", "name": "x" }))).await, 400, "invalid-member");
+    }
+
+    async fn every_setting_of_an_application_is_set_shown_taken_back_and_bounded(app: TestApp) {
+        prepare(&app).await;
+        let desk = Desk::new(&app, service_token(&app, "*").await);
+        let new = json!({
+            "kind": "web", "client_name": "Shop", "client_id": "shop", "redirect_uris": ["https://shop.example/cb"],
+            "access_token_lifetime": 60, "policy_uri": "https://shop.example/privacy",
+        });
+        let made = desk.post("/clients", &new).await.json();
+        assert_eq!((&made["access_token_lifetime"], &made["policy_uri"]), (&new["access_token_lifetime"], &new["policy_uri"]));
+        // Each member: a value that is taken, values that are refused, and whether null takes it back.
+        let members = [
+            ("client_name", json!("Other"), vec![json!(""), json!("x".repeat(101)), json!(1)], false),
+            ("redirect_uris", json!(["https://shop.example/other"]), vec![json!([]), json!(["http://shop.example"]), json!("x")], false),
+            ("post_logout_redirect_uris", json!(["https://shop.example/bye"]), vec![json!(["x"])], false),
+            ("scope", json!("openid"), vec![json!("open id\""), json!(["openid"])], false),
+            ("resources", json!([crate::admin_api::api()]), vec![json!(["x"])], false),
+            ("allowed_origins", json!(["https://shop.example"]), vec![json!(["https://shop.example/x"])], false),
+            ("response_modes", json!(["query"]), vec![json!(["web"])], false),
+            ("pkce", json!("optional"), vec![json!("none")], false),
+            ("consent", json!("implied"), vec![json!("never")], false),
+            ("access_token_format", json!("opaque"), vec![json!("saml")], false),
+            ("id_token_signed_response_alg", json!("ES256"), vec![json!("none"), json!("HS256")], false),
+            ("refresh_rotation", json!("keep"), vec![json!("no")], false),
+            ("access_token_lifetime", json!(300), vec![json!(29), json!(86_401), json!(-1), json!(1.5)], true),
+            ("id_token_lifetime", json!(300), vec![json!(0)], true),
+            ("refresh_idle", json!(3600), vec![json!(0)], true),
+            ("refresh_absolute", json!(86_400), vec![json!(1)], true),
+            ("refresh_grace", json!(0), vec![json!(301)], true),
+            ("default_max_age", json!(900), vec![json!("900")], true),
+            ("client_uri", json!("https://shop.example"), vec![json!("http://shop.example"), json!("javascript:alert(1)")], true),
+            ("logo_uri", json!("https://shop.example/l.svg"), vec![json!("data:image/svg+xml,x")], true),
+            ("policy_uri", json!("https://shop.example/p"), vec![json!("//shop.example")], true),
+            ("tos_uri", json!("https://shop.example/t"), vec![json!("x")], true),
+            ("requests_per_minute", json!(60), vec![json!(0)], true),
+        ];
+        for (member, value, refused, is_taken_back) in members {
+            let set = desk.patch("/clients/shop", &json!({ member: value })).await;
+            assert_eq!(set.status, StatusCode::OK, "{member}: {}", set.body);
+            assert_eq!(set.json()[member], value, "{member}");
+            for bad in refused {
+                let answer = desk.patch("/clients/shop", &json!({ member: bad })).await;
+                assert_problem(&answer, 400, "invalid-member");
+            }
+            assert_eq!(desk.get("/clients/shop").await.json()[member], value, "{member} after refusals");
+            if is_taken_back {
+                let taken = desk.patch("/clients/shop", &json!({ member: null })).await;
+                assert_eq!(taken.json()[member], Value::Null, "{member}");
+            }
+        }
+        let unknown = desk.patch("/clients/shop", &json!({ "resources": ["https://unknown.example"] })).await;
+        assert_problem(&unknown, 404, "not-found");
+        let rights = json!({ "rights": { "permissions": ["order:*"] } });
+        assert_eq!(desk.patch("/clients/shop", &rights).await.json()["rights"]["permissions"], json!(["order:*"]));
+        let keys = desk.patch("/clients/shop", &json!({ "jwks": { "keys": [] } })).await;
+        assert_problem(&keys, 400, "invalid-member");
+        assert_eq!(keys.json()["pointer"], "/jwks");
+        let changed = desk.get("/audit?kind=client.changed&client_id=shop&limit=500").await.json();
+        let changed = changed["items"].as_array().unwrap();
+        assert!(changed.iter().any(|it| it["detail"]["after"]["name"] == "Other"), "before and after");
     }
 
     async fn an_invitation_and_a_reset_are_mailed_and_refused_where_no_mail_arrives(app: TestApp) {

@@ -40,6 +40,53 @@ fn groups_are_made_nested_filled_and_removed() {
 }
 
 #[test]
+fn a_client_is_changed_by_flags_and_the_trail_says_what_was_before() {
+    let desk = Desk::migrated();
+    desk.ok(&words(
+        "client create --web --name Shop --client-id shop --redirect-uri https://shop.example/cb",
+    ));
+    let changed = desk.ok(&words(
+        "client change shop --name Store --redirect-uri https://store.example/cb --scope openid \
+         --access-token-lifetime 5m --refresh-grace 0s --pkce optional --consent always \
+         --logo-uri https://store.example/logo.svg --default-max-age 900 --refresh-rotation keep",
+    ));
+    assert_eq!(changed["name"], "Store");
+    assert_eq!(
+        changed["redirect_uris"],
+        json!(["https://store.example/cb"])
+    );
+    assert_eq!(changed["tokens"]["access_token_lifetime"]["secs"], 300);
+    assert_eq!(changed["links"]["logo"], "https://store.example/logo.svg");
+    assert_eq!(
+        (&changed["pkce"], &changed["consent"]),
+        (&json!("optional"), &json!("always"))
+    );
+    let back = desk.ok(&words(
+        "client change shop --unset access-token-lifetime --unset logo-uri --unset default-max-age",
+    ));
+    assert_eq!(back["tokens"]["access_token_lifetime"], json!(null));
+    assert_eq!(
+        (&back["links"]["logo"], &back["default_max_age"]),
+        (&json!(null), &json!(null))
+    );
+    for wrong in [
+        "client change shop --access-token-lifetime 2d",
+        "client change shop --logo-uri http://store.example/logo.svg",
+        "client change shop --redirect-uri http://store.example/cb",
+        "client change shop --consent never",
+    ] {
+        desk.fails(2, &words(wrong));
+    }
+    desk.fails(3, &words("client change nothing --name X"));
+    let events = desk.ok(&words("audit list --kind client.changed"));
+    let renamed = events.as_array().unwrap().iter().any(|event| {
+        let detail = &event["detail"];
+        detail["before"]["name"] == "Shop" && detail["after"]["name"] == "Store"
+    });
+    assert!(renamed, "{events}");
+}
+
+#[test]
 fn roles_lose_permissions_and_are_removed() {
     let desk = Desk::migrated();
     desk.ok(&words(

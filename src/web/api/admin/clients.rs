@@ -1,6 +1,6 @@
 //! `/api/admin/clients`: applications.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -9,11 +9,11 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
     call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
+    client_members::{ClientChange, NewClient},
     idempotency,
     page::{Listing, Query},
     views::{ClientView, RegisteredView},
@@ -22,24 +22,16 @@ use crate::{
     application::{
         administration::Version,
         commands::{
-            change_client::{
-                delete_client, rotate_client_secret, set_client_limit, set_client_rights,
-                set_client_status,
-            },
-            register_client::{RegisterClient, register_client},
+            change_client::{delete_client, rotate_client_secret, set_client_status},
+            edit_client::edit_client,
+            register_client::register_client,
         },
         queries::administration,
         registrar::Registrar,
     },
     domain::{
-        client::{
-            AccessTokenFormat, AssertionAudience, Client, ClientAuthMethod, ClientKind,
-            ClientStatus, ConsentPolicy, PkcePolicy, ResponseMode,
-        },
-        client_rights::ClientRights,
+        client::{Client, ClientStatus},
         id::ClientId,
-        key::SigningAlgorithm,
-        scope::Scope,
     },
     protocol::metadata::paths,
     web::{
@@ -54,93 +46,6 @@ use crate::{
 /// How long old secrets may go on at most, seconds: a quarter of a year.
 const MOST_OVERLAP: u64 = 90 * 24 * 60 * 60;
 
-/// An application to be. What is absent is what is usual for its kind.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewClient {
-    /// `spa` (a script in the browser), `web` (with a server of its own), `native` or `service`.
-    #[schema(value_type = String)]
-    kind: ClientKind,
-    /// What users are shown.
-    #[schema(min_length = 1, max_length = 100)]
-    client_name: String,
-    /// Generated where absent.
-    client_id: Option<String>,
-    #[schema(value_type = Option<String>)]
-    token_endpoint_auth_method: Option<ClientAuthMethod>,
-    /// The public keys of `private_key_jwt` (RFC 7517 §5).
-    #[schema(value_type = Option<Object>)]
-    jwks: Option<Value>,
-    /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    assertion_audience: AssertionAudience,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    post_logout_redirect_uris: Vec<String>,
-    /// Every scope value that it may ask for.
-    #[schema(value_type = Option<String>)]
-    scope: Option<Scope>,
-    /// Every resource indicator that it may ask for.
-    #[serde(default)]
-    resources: Vec<String>,
-    /// Browser origins that may call the token endpoint.
-    #[serde(default)]
-    allowed_origins: Vec<String>,
-    /// `query`, `fragment`, `form_post`; all of them where empty.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    response_modes: BTreeSet<ResponseMode>,
-    /// `required` or `optional`.
-    #[schema(value_type = Option<String>)]
-    pkce: Option<PkcePolicy>,
-    /// `remember`, `always` or `implied`.
-    #[schema(value_type = Option<String>)]
-    consent: Option<ConsentPolicy>,
-    /// `jwt` or `opaque`.
-    #[schema(value_type = Option<String>)]
-    access_token_format: Option<AccessTokenFormat>,
-    #[schema(value_type = Option<String>)]
-    id_token_signed_response_alg: Option<SigningAlgorithm>,
-    /// Requests that are answered in a minute, at each endpoint.
-    #[schema(minimum = 1)]
-    requests_per_minute: Option<u64>,
-    /// What it may ask of its users' rights: docs/permissions.md.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    rights: ClientRights,
-}
-
-impl NewClient {
-    fn command(self) -> RegisterClient {
-        let usual = RegisterClient::preset(self.kind, self.client_name);
-        RegisterClient {
-            id: self.client_id,
-            authentication: self.token_endpoint_auth_method,
-            jwks: self.jwks,
-            assertion_audience: self.assertion_audience,
-            redirect_uris: self.redirect_uris,
-            post_logout_redirect_uris: self.post_logout_redirect_uris,
-            scope: self.scope,
-            resources: self.resources,
-            origins: self.allowed_origins,
-            response_modes: self.response_modes,
-            pkce: self.pkce.unwrap_or(usual.pkce),
-            consent: self.consent.unwrap_or(usual.consent),
-            access_token_format: self
-                .access_token_format
-                .unwrap_or(usual.access_token_format),
-            id_token_algorithm: self
-                .id_token_signed_response_alg
-                .unwrap_or(usual.id_token_algorithm),
-            requests_per_minute: self.requests_per_minute,
-            rights: self.rights,
-            ..usual
-        }
-    }
-}
-
 /// When old secrets stop working.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -149,15 +54,6 @@ pub(super) struct Rotation {
     #[serde(default)]
     #[schema(maximum = 7_776_000)]
     overlap: u64,
-}
-
-/// How much an application may ask.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Limit {
-    /// Requests that are answered in a minute, at each endpoint; as many as of any where absent.
-    #[schema(minimum = 1)]
-    requests_per_minute: Option<u64>,
 }
 
 fn shown(client: &Client) -> Response {
@@ -203,7 +99,6 @@ pub(super) async fn create(State(web): State<Arc<Web>>, parts: Parts, body: Byte
 
 async fn register(parts: &Parts, body: &Bytes, registrar: &Registrar) -> Result<Response, Problem> {
     let new: NewClient = json::read(&parts.headers, body, MAX_BODY)?;
-    check_limit(new.requests_per_minute)?;
     let registered = register_client(registrar, new.command()).await?;
     let client = &registered.client;
     let location = format!(
@@ -232,6 +127,27 @@ pub(super) async fn read(
         Ok(shown(&client))
     };
     call(&web, &parts, work).await
+}
+
+/// Change what is registered of an application
+///
+/// Its identifier, its kind and the way in which it authenticates stay: another one is another application.
+#[utoipa::path(patch, path = "/api/admin/clients/{id}", tag = "Applications",
+    params(("id" = String, Path), ("If-Match" = String, Header)),
+    request_body = ClientChange,
+    responses((status = 200, body = ClientView, headers(("ETag" = String)))))]
+pub(super) async fn change(
+    State(web): State<Arc<Web>>,
+    At(id): At<String>,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    let work = async |registrar: Registrar| {
+        let change: ClientChange = json::read(&parts.headers, &body, MAX_BODY)?;
+        let client = edit_client(&registrar, &ClientId::new(id), change.edit()).await?;
+        Ok(shown(&client))
+    };
+    call_on_version(&web, &parts, work).await
 }
 
 /// Remove an application with its grants and consents
@@ -314,53 +230,4 @@ async fn set_status(web: &Web, parts: &Parts, id: String, status: ClientStatus) 
         Ok(shown(&client))
     };
     call(web, parts, work).await
-}
-
-/// Say how much an application may ask
-#[utoipa::path(put, path = "/api/admin/clients/{id}/limit", tag = "Applications",
-    params(("id" = String, Path), ("If-Match" = String, Header)),
-    request_body = Limit,
-    responses((status = 200, body = ClientView, headers(("ETag" = String)))))]
-pub(super) async fn limit(
-    State(web): State<Arc<Web>>,
-    At(id): At<String>,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
-    let work = async |registrar: Registrar| {
-        let limit: Limit = json::read(&parts.headers, &body, MAX_BODY)?;
-        check_limit(limit.requests_per_minute)?;
-        let id = ClientId::new(id);
-        let client = set_client_limit(&registrar, &id, limit.requests_per_minute).await?;
-        Ok(shown(&client))
-    };
-    call_on_version(&web, &parts, work).await
-}
-
-fn check_limit(requests_per_minute: Option<u64>) -> Result<(), Problem> {
-    if requests_per_minute == Some(0) {
-        return Err(Problem::new(Kind::InvalidMember)
-            .detail("disable the application instead")
-            .at("/requests_per_minute"));
-    }
-    Ok(())
-}
-
-/// Say anew what an application may ask of its users' rights
-#[utoipa::path(put, path = "/api/admin/clients/{id}/rights", tag = "Applications",
-    params(("id" = String, Path), ("If-Match" = String, Header)),
-    request_body(content = Object, description = "docs/permissions.md"),
-    responses((status = 200, body = ClientView, headers(("ETag" = String)))))]
-pub(super) async fn rights(
-    State(web): State<Arc<Web>>,
-    At(id): At<String>,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
-    let work = async |registrar: Registrar| {
-        let rights: ClientRights = json::read(&parts.headers, &body, MAX_BODY)?;
-        let client = set_client_rights(&registrar, &ClientId::new(id), rights).await?;
-        Ok(shown(&client))
-    };
-    call_on_version(&web, &parts, work).await
 }

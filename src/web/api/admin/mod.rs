@@ -7,6 +7,7 @@
 
 mod audit;
 mod call;
+mod client_members;
 mod clients;
 mod groups;
 mod idempotency;
@@ -87,12 +88,15 @@ pub fn router() -> Router<Arc<Web>> {
         );
     let applications = Router::new()
         .route("/clients", get(clients::list).post(clients::create))
-        .route("/clients/{id}", get(clients::read).delete(clients::remove))
+        .route(
+            "/clients/{id}",
+            get(clients::read)
+                .patch(clients::change)
+                .delete(clients::remove),
+        )
         .route("/clients/{id}/secrets", post(clients::rotate))
         .route("/clients/{id}/enable", post(clients::enable))
         .route("/clients/{id}/disable", post(clients::disable))
-        .route("/clients/{id}/limit", put(clients::limit))
-        .route("/clients/{id}/rights", put(clients::rights))
         .route("/resources", get(resources::list).put(resources::put));
     let running = Router::new()
         .route("/keys", get(keys::list))

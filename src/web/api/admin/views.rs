@@ -316,6 +316,25 @@ pub(super) struct ClientView {
     /// `jwt` or `opaque`.
     access_token_format: &'static str,
     id_token_signed_response_alg: String,
+    /// `rotate` or `keep`.
+    #[schema(value_type = String)]
+    refresh_rotation: Value,
+    /// Seconds; absent for the server's setting, as those below.
+    access_token_lifetime: Option<u64>,
+    /// Seconds.
+    id_token_lifetime: Option<u64>,
+    /// Seconds.
+    refresh_idle: Option<u64>,
+    /// Seconds.
+    refresh_absolute: Option<u64>,
+    /// Seconds.
+    refresh_grace: Option<u64>,
+    /// Seconds.
+    default_max_age: Option<u64>,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
     requests_per_minute: Option<u64>,
     /// What it may ask of its users' rights: docs/permissions.md.
     #[schema(value_type = Object)]
@@ -359,12 +378,27 @@ impl From<&Client> for ClientView {
             consent: json(&client.consent),
             access_token_format: client.tokens.access_token_format.as_str(),
             id_token_signed_response_alg: client.tokens.id_token_algorithm.to_string(),
+            refresh_rotation: json(&client.tokens.refresh_rotation),
+            access_token_lifetime: seconds(client.tokens.access_token_lifetime),
+            id_token_lifetime: seconds(client.tokens.id_token_lifetime),
+            refresh_idle: seconds(client.tokens.refresh_idle),
+            refresh_absolute: seconds(client.tokens.refresh_absolute),
+            refresh_grace: seconds(client.tokens.refresh_grace),
+            default_max_age: client.default_max_age,
+            client_uri: client.links.client.clone(),
+            logo_uri: client.links.logo.clone(),
+            policy_uri: client.links.policy.clone(),
+            tos_uri: client.links.terms.clone(),
             requests_per_minute: client.requests_per_minute,
             rights: json(&client.rights),
             created_at: client.created_at.0,
             updated_at: client.updated_at.0,
         }
     }
+}
+
+fn seconds(life: Option<std::time::Duration>) -> Option<u64> {
+    life.map(|life| life.as_secs())
 }
 
 /// The word, or the object, that a setting is in JSON.

@@ -1,0 +1,348 @@
+//! Changing what is registered of a client (RFC 7591 §2, OIDC Registration §2): everything but its
+//! identifier, its kind and the way in which it authenticates, which make another client of it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    change_client::take_client,
+    register_client::{check_label, check_redirects, check_rights, origins, response_modes, uris},
+    register_resource::check_indicator,
+};
+use crate::{
+    application::{
+        ports::UnitOfWork,
+        registrar::{Registrar, RegistrarError},
+        trail::{self, About},
+    },
+    domain::{
+        client::{
+            AccessTokenFormat, AssertionAudience, Client, ClientAuthentication, ConsentPolicy,
+            PkcePolicy, RefreshRotation, ResponseMode,
+        },
+        client_rights::ClientRights,
+        event::EventKind,
+        id::ClientId,
+        key::SigningAlgorithm,
+        scope::Scope,
+    },
+};
+
+/// Lives of access and ID tokens: a key is shown for a day after it signed.
+const TOKEN_LIFE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(24));
+/// Lives of refresh tokens.
+const REFRESH_LIFE: (Duration, Duration) =
+    (Duration::from_mins(1), Duration::from_hours(24 * 3660));
+/// How long a refresh token that was rotated may be retried.
+const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_mins(5));
+/// Bytes of a link at most.
+const MOST_LINK: usize = 2048;
+
+/// What becomes of a setting that need not be there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is this.
+    Set(T),
+    /// It is not there: the server's setting holds.
+    Unset,
+}
+
+impl<T> Change<T> {
+    /// As [`Change::Set`] if there is something.
+    pub fn to(value: Option<T>) -> Self {
+        value.map_or(Self::Keep, Self::Set)
+    }
+
+    /// The same of what `f` makes of the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Set(value) => Change::Set(f(value)),
+            Self::Unset => Change::Unset,
+        }
+    }
+
+    fn apply(self, setting: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Set(value) => *setting = Some(value),
+            Self::Unset => *setting = None,
+        }
+    }
+}
+
+/// Null takes it away; a member that is absent, which never gets here, keeps it.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Option::<T>::deserialize(deserializer)?;
+        Ok(value.map_or(Self::Unset, Self::Set))
+    }
+}
+
+/// What is to be another. What is absent stays as it is.
+#[derive(Debug, Default)]
+pub struct ClientEdit {
+    /// `client_name`
+    pub name: Option<String>,
+    /// `redirect_uris`, all of them.
+    pub redirect_uris: Option<Vec<String>>,
+    /// `post_logout_redirect_uris`, all of them.
+    pub post_logout_redirect_uris: Option<Vec<String>>,
+    /// Every scope value that it may ask for.
+    pub scope: Option<Scope>,
+    /// Every resource indicator that it may ask for.
+    pub resources: Option<Vec<String>>,
+    /// Browser origins that may call the token endpoint, all of them.
+    pub origins: Option<Vec<String>>,
+    /// The response modes that it may be answered in; every one where empty.
+    pub response_modes: Option<BTreeSet<ResponseMode>>,
+    /// Whether authorization requests need PKCE.
+    pub pkce: Option<PkcePolicy>,
+    /// When users are asked.
+    pub consent: Option<ConsentPolicy>,
+    /// The public keys of `private_key_jwt`.
+    pub jwks: Option<Value>,
+    /// Whom its assertions may be addressed to.
+    pub assertion_audience: Option<AssertionAudience>,
+    /// Shape of access tokens.
+    pub access_token_format: Option<AccessTokenFormat>,
+    /// `id_token_signed_response_alg`
+    pub id_token_algorithm: Option<SigningAlgorithm>,
+    /// Whether refresh tokens rotate.
+    pub refresh_rotation: Option<RefreshRotation>,
+    /// Life of access tokens.
+    pub access_token_lifetime: Change<Duration>,
+    /// Life of ID tokens.
+    pub id_token_lifetime: Change<Duration>,
+    /// A refresh token unused for this long is dead.
+    pub refresh_idle: Change<Duration>,
+    /// A refresh family is dead after this, used or not.
+    pub refresh_absolute: Change<Duration>,
+    /// How long the previous refresh token may be retried.
+    pub refresh_grace: Change<Duration>,
+    /// `default_max_age`, seconds.
+    pub default_max_age: Change<u64>,
+    /// `client_uri`
+    pub client_uri: Change<String>,
+    /// `logo_uri`
+    pub logo_uri: Change<String>,
+    /// `policy_uri`
+    pub policy_uri: Change<String>,
+    /// `tos_uri`
+    pub tos_uri: Change<String>,
+    /// Requests that are answered in a minute, at each endpoint.
+    pub requests_per_minute: Change<u64>,
+    /// What it may ask of its users' rights.
+    pub rights: Option<ClientRights>,
+}
+
+/// Changes a client. Tokens that it has stay; what it asks for next follows.
+pub async fn edit_client(
+    registrar: &Registrar,
+    id: &ClientId,
+    edit: ClientEdit,
+) -> Result<Client, RegistrarError> {
+    let work = registrar.store.begin().await?;
+    let before = take_client(registrar, &*work, id).await?;
+    let mut client = before.clone();
+    apply(registrar, &mut client, edit)?;
+    if client == before {
+        return Ok(client);
+    }
+    check_resources(&*work, &client).await?;
+    client.updated_at = registrar.clock.now();
+    work.update_client(&client).await?;
+    let about = About {
+        client: Some(client.id.clone()),
+        detail: Some(trail::changes(&before, &client)),
+        ..About::default()
+    };
+    registrar
+        .record_in(&*work, EventKind::ClientChanged, about)
+        .await?;
+    work.commit().await?;
+    Ok(client)
+}
+
+/// Refuses an API that nobody made known.
+pub(super) async fn check_resources(
+    work: &dyn UnitOfWork,
+    client: &Client,
+) -> Result<(), RegistrarError> {
+    for resource in &client.resources {
+        if work.resource_server(resource).await?.is_none() {
+            return Err(RegistrarError::NotFound("resource", resource.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Every rule of registration holds for what comes of it.
+pub(super) fn apply(
+    registrar: &Registrar,
+    client: &mut Client,
+    edit: ClientEdit,
+) -> Result<(), RegistrarError> {
+    let mut edit = edit;
+    tokens(client, &mut edit)?;
+    links(client, &mut edit)?;
+    keys(registrar, client, &mut edit)?;
+    if let Some(name) = edit.name {
+        check_label(&name)?;
+        client.name = name;
+    }
+    if let Some(texts) = edit.redirect_uris {
+        client.redirect_uris = uris("redirect_uris", &texts)?;
+    }
+    check_redirects(client.kind, &client.redirect_uris)?;
+    if let Some(texts) = edit.post_logout_redirect_uris {
+        client.post_logout_redirect_uris = uris("post_logout_redirect_uris", &texts)?;
+    }
+    if let Some(resources) = edit.resources {
+        for resource in &resources {
+            check_indicator(resource)?;
+        }
+        client.resources = resources.into_iter().collect();
+    }
+    if let Some(texts) = edit.origins {
+        client.allowed_origins = origins(&texts)?;
+    }
+    if let Some(modes) = edit.response_modes {
+        client.response_modes = response_modes(client.kind, modes)?;
+    }
+    client.scope = edit.scope.unwrap_or_else(|| client.scope.clone());
+    client.pkce = edit.pkce.unwrap_or(client.pkce);
+    client.consent = edit.consent.unwrap_or(client.consent);
+    edit.default_max_age.apply(&mut client.default_max_age);
+    if edit.requests_per_minute == Change::Set(0) {
+        let problem = "none at all is what disabling the client is for";
+        return Err(RegistrarError::invalid("requests_per_minute", problem));
+    }
+    edit.requests_per_minute
+        .apply(&mut client.requests_per_minute);
+    if let Some(rights) = edit.rights {
+        client.rights = rights;
+    }
+    check_rights(client.kind, client.consent, &client.rights)
+}
+
+/// Shape and life of its tokens.
+fn tokens(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarError> {
+    let tokens = &mut client.tokens;
+    if let Some(format) = edit.access_token_format {
+        tokens.access_token_format = format;
+    }
+    if let Some(algorithm) = edit.id_token_algorithm {
+        tokens.id_token_algorithm = algorithm;
+    }
+    if let Some(rotation) = edit.refresh_rotation {
+        tokens.refresh_rotation = rotation;
+    }
+    let lives = [
+        (
+            "access_token_lifetime",
+            &mut edit.access_token_lifetime,
+            &mut tokens.access_token_lifetime,
+            TOKEN_LIFE,
+        ),
+        (
+            "id_token_lifetime",
+            &mut edit.id_token_lifetime,
+            &mut tokens.id_token_lifetime,
+            TOKEN_LIFE,
+        ),
+        (
+            "refresh_idle",
+            &mut edit.refresh_idle,
+            &mut tokens.refresh_idle,
+            REFRESH_LIFE,
+        ),
+        (
+            "refresh_absolute",
+            &mut edit.refresh_absolute,
+            &mut tokens.refresh_absolute,
+            REFRESH_LIFE,
+        ),
+        (
+            "refresh_grace",
+            &mut edit.refresh_grace,
+            &mut tokens.refresh_grace,
+            GRACE,
+        ),
+    ];
+    for (field, change, setting, (least, most)) in lives {
+        let change = std::mem::take(change);
+        if let Change::Set(life) = &change
+            && !(least..=most).contains(life)
+        {
+            let (least, most) = (least.as_secs(), most.as_secs());
+            let problem = format!("must be {least} to {most} seconds");
+            return Err(RegistrarError::invalid(field, problem));
+        }
+        change.apply(setting);
+    }
+    Ok(())
+}
+
+/// What users are shown besides the name: https only, as the pages would show nothing else.
+fn links(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarError> {
+    let links = &mut client.links;
+    let all = [
+        ("client_uri", &mut edit.client_uri, &mut links.client),
+        ("logo_uri", &mut edit.logo_uri, &mut links.logo),
+        ("policy_uri", &mut edit.policy_uri, &mut links.policy),
+        ("tos_uri", &mut edit.tos_uri, &mut links.terms),
+    ];
+    for (field, change, link) in all {
+        let change = std::mem::take(change);
+        if let Change::Set(text) = &change {
+            let url = Url::parse(text).ok();
+            let is_fit = url.is_some_and(|url| url.scheme() == "https" && url.host().is_some());
+            if !is_fit || text.len() > MOST_LINK {
+                return Err(RegistrarError::invalid(field, "must be an https address"));
+            }
+        }
+        change.apply(link);
+    }
+    Ok(())
+}
+
+/// How it proves who it is, as far as that can change.
+fn keys(
+    registrar: &Registrar,
+    client: &mut Client,
+    edit: &mut ClientEdit,
+) -> Result<(), RegistrarError> {
+    let (jwks, audience) = (edit.jwks.take(), edit.assertion_audience.take());
+    if let ClientAuthentication::PrivateKeyJwt {
+        jwks: known,
+        audience: addressed,
+        ..
+    } = &mut client.authentication
+    {
+        if let Some(jwks) = jwks {
+            (registrar.check_jwks)(&jwks)
+                .map_err(|problem| RegistrarError::invalid("jwks", problem))?;
+            *known = jwks;
+        }
+        *addressed = audience.unwrap_or(*addressed);
+        return Ok(());
+    }
+    if jwks.is_some() {
+        return Err(RegistrarError::invalid(
+            "jwks",
+            "is only for private_key_jwt",
+        ));
+    }
+    if audience.is_some_and(|audience| audience != AssertionAudience::Issuer) {
+        let problem = "is only for private_key_jwt";
+        return Err(RegistrarError::invalid("assertion_audience", problem));
+    }
+    Ok(())
+}
