@@ -18,6 +18,7 @@ mod new_password;
 pub mod one_time;
 pub mod ports;
 pub mod queries;
+pub mod records;
 pub mod refusals;
 pub mod registrar;
 pub mod settings;

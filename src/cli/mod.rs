@@ -9,8 +9,10 @@ mod config;
 mod confirm;
 mod dev;
 mod explain;
+mod export;
 mod group;
 mod healthcheck;
+mod import;
 mod keys;
 mod migrate;
 mod outbox;
@@ -105,6 +107,8 @@ enum Verb {
     /// Make the first administrator, or let one back in
     #[command(subcommand)]
     Admin(admin::AdminVerb),
+    Import(import::Import),
+    Export(export::Export),
     /// Register applications that ask for tokens
     #[command(subcommand)]
     Client(client::ClientVerb),
@@ -183,6 +187,8 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Role(verb) => role::run(global, verb).await,
         Verb::Group(verb) => group::run(global, verb).await,
         Verb::Admin(verb) => admin::run(global, verb).await,
+        Verb::Import(verb) => import::run(global, verb).await,
+        Verb::Export(verb) => export::run(global, verb).await,
         Verb::Client(verb) => client::run(global, verb).await,
         Verb::Resource(verb) => resource::run(global, verb).await,
         Verb::Audit(verb) => audit::run(global, verb).await,

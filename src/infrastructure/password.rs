@@ -14,6 +14,7 @@
 //! characters equal, which nobody needs here.
 
 mod breached;
+mod foreign;
 mod workers;
 
 use std::{io, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
@@ -27,7 +28,10 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 pub use self::breached::BreachedPasswords;
-use self::workers::{Refused, Workers};
+use self::{
+    foreign::Foreign,
+    workers::{Refused, Workers},
+};
 use crate::{
     application::ports::{HashError, PasswordCheck, PasswordHasher, Rng},
     domain::{password::normalize, user::PasswordHash},
@@ -220,6 +224,16 @@ impl PasswordHasher for Argon2Hasher {
         password: &str,
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordCheck, HashError> {
+        if let Some(foreign) = stored.and_then(|stored| Foreign::parse(stored.as_str())) {
+            // As it was typed: whoever made the hash normalized nothing.
+            let password = Zeroizing::new(password.to_owned());
+            let is_it = self.run(move |_| Ok(foreign.is_of(&password))).await?;
+            return Ok(if is_it {
+                PasswordCheck::CorrectButOutdated
+            } else {
+                PasswordCheck::Wrong
+            });
+        }
         let password = normalize(password);
         let is_decoy = stored.is_none();
         let stored = decode(stored.unwrap_or(&self.decoy))?;
@@ -239,6 +253,10 @@ impl PasswordHasher for Argon2Hasher {
 
     fn site_words(&self) -> &[String] {
         &self.site_words
+    }
+
+    fn can_verify(&self, hash: &PasswordHash) -> bool {
+        Foreign::parse(hash.as_str()).is_some() || decode(hash).is_ok()
     }
 
     async fn is_breached(&self, password: &str) -> Result<bool, HashError> {

@@ -4,6 +4,7 @@ mod administration;
 mod dev;
 mod errors;
 mod explain;
+mod import;
 mod reading;
 mod state;
 mod users;

@@ -184,7 +184,7 @@ pub(super) fn check_name(field: &'static str, name: &str) -> Result<(), Registra
 }
 
 /// The grammar of [`permission`], in which a permission is also what a client asks for.
-fn check_permissions(permissions: &BTreeSet<Permission>) -> Result<(), RegistrarError> {
+pub(super) fn check_permissions(permissions: &BTreeSet<Permission>) -> Result<(), RegistrarError> {
     for permission in permissions {
         permission::Pattern::parse(&permission.name)
             .map_err(|error| RegistrarError::invalid("permission", error))?;

@@ -16,6 +16,7 @@ pub mod end_grant;
 pub mod end_session;
 pub mod end_session_of_user;
 pub mod exchange_token;
+pub mod import_records;
 pub mod invite;
 pub mod know_administration;
 pub mod log_in;

@@ -58,7 +58,7 @@ pub async fn set_claim(
     Ok(())
 }
 
-fn check_value(value: &Value) -> Result<(), RegistrarError> {
+pub(super) fn check_value(value: &Value) -> Result<(), RegistrarError> {
     if value.is_null() {
         return Err(RegistrarError::invalid("claim", "null is no value"));
     }

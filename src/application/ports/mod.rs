@@ -196,6 +196,12 @@ pub trait PasswordHasher: Send + Sync {
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordCheck, HashError>;
 
+    /// Whether a password can be checked against this hash, which may come from other software.
+    fn can_verify(&self, hash: &PasswordHash) -> bool {
+        let _ = hash;
+        true
+    }
+
     /// Words of this site, which make poor passwords on it; in lower case.
     fn site_words(&self) -> &[String] {
         &[]

@@ -1,5 +1,7 @@
 //! Repositories: a reading trait for each kind of record, and one that changes it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -81,6 +83,15 @@ pub trait UsersMut {
     ) -> Result<(), StoreError>;
 }
 
+/// What a user was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// Names of roles.
+    pub roles: BTreeSet<String>,
+    /// Groups.
+    pub groups: BTreeSet<GroupId>,
+}
+
 /// Roles, groups and assignments, reading.
 #[async_trait]
 pub trait Roles {
@@ -99,6 +110,9 @@ pub trait Roles {
     /// All that a user is allowed, through own roles, through groups and those around them, and the
     /// user's direct claims.
     async fn authority(&self, user: &UserId) -> Result<Authority, StoreError>;
+
+    /// The roles and groups that a user was given, not those that follow from them.
+    async fn membership(&self, user: &UserId) -> Result<Membership, StoreError>;
 
     /// Whether there is an active user who holds every permission everywhere, by own roles or through
     /// groups.

@@ -5,6 +5,7 @@ pub mod administration;
 pub mod administrator;
 pub mod audit;
 pub mod check;
+pub mod export;
 pub mod introspect;
 pub mod login;
 pub mod me;

@@ -20,7 +20,7 @@ use super::{
     users::ACTIVE,
 };
 use crate::{
-    application::ports::{Change, Roles, RolesMut, StoreError},
+    application::ports::{Change, Membership, Roles, RolesMut, StoreError},
     domain::{
         administration::EVERYTHING,
         id::{GroupId, RoleId, UserId},
@@ -93,6 +93,33 @@ impl<C: ConnectionTrait + Send> Roles for Sql<C> {
             authority.roles.insert(role.name);
         }
         Ok(authority)
+    }
+
+    async fn membership(&self, user: &UserId) -> Result<Membership, StoreError> {
+        let Some(user) = storable(user.as_str()) else {
+            return Ok(Membership::default());
+        };
+        let given = Query::select()
+            .column(role_assignment::Column::RoleId)
+            .from(role_assignment::Entity)
+            .and_where(role_assignment::COLUMN.user_id.eq(user))
+            .take();
+        let roles = role::Entity::find()
+            .filter(role::Column::Id.in_subquery(given))
+            .all(&self.connection)
+            .await;
+        let groups = group_member::Entity::find()
+            .filter(group_member::COLUMN.user_id.eq(user))
+            .all(&self.connection)
+            .await;
+        let (roles, groups) = (self.checked(roles)?, self.checked(groups)?);
+        Ok(Membership {
+            roles: roles.into_iter().map(|role| role.name).collect(),
+            groups: groups
+                .into_iter()
+                .map(|row| GroupId::new(row.group_id))
+                .collect(),
+        })
     }
 
     async fn has_owner(&self) -> Result<bool, StoreError> {

@@ -196,6 +196,7 @@ async fn read(reader: &dyn Reader) {
     let sessions = reader.sessions_of(&grace, 5).await.unwrap();
     assert_eq!(sessions, [user_session()]);
     reader.authority(&grace).await.unwrap();
+    reader.membership(&grace).await.unwrap();
     assert!(
         reader.has_owner().await.unwrap(),
         "through a group, looked at last"

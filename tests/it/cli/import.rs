@@ -1,0 +1,181 @@
+//! Users, roles and groups out of files and into them.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+fn write(desk: &Desk, name: &str, lines: &[Value]) -> String {
+    let path = desk.0.path().join(name);
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let text = lines.join("\n");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// PBKDF2 with a thousand rounds, made with OpenSSL: the password is "password".
+const HASH: &str = "$pbkdf2-sha256$i=1000$c2FsdA$YywoEuRtRgQQK6dhjp1tfS+BKPYma0oDJk0qBGC33LM";
+
+fn people() -> Vec<Value> {
+    vec![
+        json!({ "type": "role", "name": "editor", "permissions": [{ "name": "document:write" }] }),
+        json!({ "type": "group", "name": "staff", "roles": ["editor"] }),
+        json!({ "type": "group", "name": "desk", "parent": "staff" }),
+        json!({
+            "type": "user", "id": "7d0f6e9a-5c1e-4f0d-9a35-3f5a1c1d2e01", "username": "Alice",
+            "email": "alice@example.com", "email_verified": true, "profile": { "given_name": "Alice" },
+            "roles": ["editor"], "groups": ["desk"], "claims": { "office": 3 }, "created_at": 1_600_000_000,
+        }),
+        json!({ "type": "user", "username": "bob", "active": false }),
+    ]
+}
+
+#[test]
+fn what_is_exported_can_be_imported_elsewhere_and_is_the_same() {
+    let desk = Desk::migrated();
+    let file = write(&desk, "people.jsonl", &people());
+    let tried = desk.ok(&["import", &file, "--dry-run"]);
+    assert_eq!((&tried["users"], &tried["groups"]), (&json!(2), &json!(2)));
+    assert_eq!(desk.ok(&["user", "list"]), json!([]), "nothing changed");
+    let made = desk.ok(&["import", &file]);
+    assert_eq!(
+        (&made["users"], &made["roles"], &made["refused"]),
+        (&json!(2), &json!(1), &json!(0))
+    );
+    let again = desk.ok(&["import", &file]);
+    assert_eq!(
+        (&again["users"], &again["present"]),
+        (&json!(0), &json!(5)),
+        "resumed"
+    );
+    let alice = desk.ok(&["user", "show", "alice"]);
+    assert_eq!(alice["id"], "7d0f6e9a-5c1e-4f0d-9a35-3f5a1c1d2e01");
+    assert_eq!(alice["groups"], json!(["desk", "staff"]));
+
+    let exported = desk.0.path().join("out.jsonl");
+    let exported = exported.to_str().unwrap();
+    let export = desk
+        .command(&["export", "--to", exported])
+        .output()
+        .unwrap();
+    assert!(export.status.success());
+    let first = std::fs::read_to_string(exported).unwrap();
+    assert!(!first.contains("password_hash"));
+    let other = Desk::migrated();
+    other.ok(&["import", exported]);
+    let again = other.command(&["export"]).output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), first);
+    let twice = desk
+        .command(&["export", "--to", exported])
+        .output()
+        .unwrap();
+    assert!(
+        !twice.status.success(),
+        "a file that exists is not overwritten"
+    );
+}
+
+#[test]
+fn lines_that_cannot_be_accepted_are_refused_with_number_and_reason_and_the_others_go_in() {
+    let desk = Desk::migrated();
+    let mut lines = people();
+    lines.extend([
+        json!({ "type": "user", "username": "a b" }),
+        json!({ "type": "user", "username": "carol", "email": "alice@example.com" }),
+        json!({ "type": "user", "username": "dan", "roles": ["nothing"] }),
+        json!({ "type": "user", "username": "eve", "password_hash": "$md5$canary" }),
+        json!({ "type": "user", "username": "fred", "profile": { "phone_number": "12" } }),
+        json!({ "type": "user", "username": "gil", "owner": true }),
+        json!({ "type": "client", "name": "x" }),
+        json!("text"),
+        json!({ "type": "group", "name": "lost", "parent": "nowhere" }),
+        json!({ "type": "user", "username": "henry" }),
+    ]);
+    let file = write(&desk, "people.jsonl", &lines);
+    let refused = desk.0.path().join("refused.jsonl");
+    let arguments = ["import", &file, "--refused", refused.to_str().unwrap()];
+    let output = desk.run(&arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "what came of it is printed all the same"
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    for line in 6..=14 {
+        assert!(said.contains(&format!("line {line}: ")), "{line}\n{said}");
+    }
+    assert!(!said.contains("canary"), "{said}");
+    let users = desk.ok(&["user", "list"]);
+    let names: Vec<_> = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["username"])
+        .collect();
+    assert_eq!(names, ["alice", "bob", "henry"]);
+    let report = std::fs::read_to_string(refused).unwrap();
+    assert_eq!(report.lines().count(), 9);
+    // The mended lines go in with the same file.
+    let from = desk.ok(&["import", &file, "--from", "15"]);
+    assert_eq!(from["present"], json!(1));
+}
+
+#[test]
+fn a_realm_of_keycloak_is_taken_over() {
+    let desk = Desk::migrated();
+    let realm = json!({
+        "realm": "shop", "clients": [{ "clientId": "account" }], "identityProviders": [],
+        "roles": { "realm": [{ "name": "buyer", "description": "Buys" }, { "name": "offline_access", "description": "${role_offline-access}" }] },
+        "groups": [
+            { "name": "north", "path": "/north", "realmRoles": ["buyer"], "subGroups": [{ "name": "team", "subGroups": [] }] },
+            { "name": "south", "subGroups": [{ "name": "team", "subGroups": [] }] },
+        ],
+        "users": [
+            {
+                "id": "7d0f6e9a-5c1e-4f0d-9a35-3f5a1c1d2e02", "username": "grace", "email": "grace@example.com",
+                "emailVerified": true, "enabled": true, "firstName": "Grace", "lastName": "Hopper",
+                "createdTimestamp": 1_600_000_000_000_i64, "attributes": { "locale": ["en"] },
+                "credentials": [
+                    {
+                        "type": "password", "secretData": "{\"value\":\"YywoEuRtRgQQK6dhjp1tfS+BKPYma0oDJk0qBGC33LM=\",\"salt\":\"c2FsdA==\",\"additionalParameters\":{}}",
+                        "credentialData": "{\"hashIterations\":1000,\"algorithm\":\"pbkdf2-sha256\",\"additionalParameters\":{}}",
+                    },
+                    { "type": "otp", "secretData": "{}", "credentialData": "{}" },
+                ],
+                "realmRoles": ["buyer"], "groups": ["/south/team"],
+            },
+            { "username": "service-account-x", "enabled": true, "serviceAccountClientId": "x" },
+            { "username": "nobody", "enabled": false, "credentials": [] },
+        ],
+    });
+    let file = write(&desk, "realm.json", &[realm]);
+    let output = desk.run(&["import", &file, "--format", "keycloak"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    for note in [
+        "1 clients are not",
+        "1 users have no password",
+        "1 credentials other",
+    ] {
+        assert!(said.contains(note), "{said}");
+    }
+    let grace = desk.ok(&["user", "show", "grace"]);
+    assert_eq!(grace["id"], "7d0f6e9a-5c1e-4f0d-9a35-3f5a1c1d2e02");
+    assert_eq!(
+        (&grace["roles"], &grace["groups"]),
+        (&json!(["buyer"]), &json!(["/south/team", "south"]))
+    );
+    assert_eq!(desk.ok(&["user", "show", "nobody"])["status"], "inactive");
+    let out = desk
+        .command(&["export", "--with-password-hashes"])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(out.stdout).unwrap().contains(HASH),
+        "until the next login"
+    );
+    desk.fails(2, &words("import countersign.toml --format keycloak"));
+}
