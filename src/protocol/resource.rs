@@ -50,6 +50,27 @@ pub fn narrowed(asked: &[String], granted: &[String]) -> Result<Vec<String>, OAu
     })
 }
 
+/// The granted resources that the client may still ask for: what it is registered for can shrink after a
+/// grant. Of a grant for nothing else there is no token, least of all one for the default audience.
+pub fn still_allowed(
+    granted: &[String],
+    allowed: &BTreeSet<String>,
+) -> Result<Vec<String>, OAuthError> {
+    let left: Vec<String> = granted
+        .iter()
+        .filter(|resource| allowed.contains(*resource))
+        .cloned()
+        .collect();
+    if left.is_empty() && !granted.is_empty() {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidTarget,
+            "the client may not ask for the granted resources any more",
+        )
+        .given(granted.join(" "), allowed));
+    }
+    Ok(left)
+}
+
 /// Whether a text is an absolute URI without fragment (§2).
 pub fn is_indicator(text: &str) -> bool {
     !text.contains('#') && Url::parse(text).is_ok()

@@ -49,6 +49,7 @@ mod registration;
 mod request_attacks;
 mod request_forms;
 mod security_cases;
+mod shrunk_clients;
 mod shutdown;
 mod smtp;
 mod sql_store;

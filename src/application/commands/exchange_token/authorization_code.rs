@@ -40,7 +40,8 @@ pub(super) async fn redeem(
     let slot = found_slot(&found)?;
     match code_grant::redeem(exchange, slot, &call.client, call.now) {
         Redemption::Granted(grant) => {
-            let narrowed = resource::narrowed(resources, &grant.resources)?;
+            let still = resource::still_allowed(&grant.resources, &call.client.resources)?;
+            let narrowed = resource::narrowed(resources, &still)?;
             let found = found.into_iter().next().flatten().unwrap_or_default();
             issue_for(call, exchange.code, (*grant, narrowed), &found).await
         }
@@ -117,7 +118,8 @@ async fn issue_for(
         &call.sight,
         Issue {
             client: &call.client,
-            grant: &grant.narrow(&grant.scope, narrowed),
+            // What the client may ask for can have shrunk since.
+            grant: &grant.narrow(&call.client.scope, narrowed),
             refresh_token,
             nonce,
             now: call.now,

@@ -139,13 +139,18 @@ async fn prepare_for(
         )
         .into());
     }
-    let resources = resource::narrowed(&narrowing.resources, &grant.resources)?;
+    let still = resource::still_allowed(&grant.resources, &call.client.resources)?;
+    let resources = resource::narrowed(&narrowing.resources, &still)?;
     if is_ended(&call.sight, &grant.id, marked, &family.epoch).await? {
         return Err(invalid_grant("the grant is revoked").into());
     }
     call.admit(grant, Capability::Grant(GrantType::RefreshToken))
         .await?;
-    let narrowed = grant.narrow(scope.unwrap_or(&grant.scope), resources);
+    // What the client may ask for can have shrunk since.
+    let mut narrowed = grant.narrow(&call.client.scope, resources);
+    if let Some(scope) = scope {
+        narrowed.scope = narrowed.scope.intersection(scope);
+    }
     let successor = call.ports.refresh_key.token(&token.family, family.leaf);
     prepare(
         call.ports,
