@@ -15,7 +15,9 @@ use super::{
 use crate::{
     domain::{
         client::Client,
+        decision::Actor,
         id::{GrantId, UserId},
+        role::Authority,
         time::Timestamp,
         user::User,
     },
@@ -142,6 +144,64 @@ pub struct LiveToken {
     pub client: Arc<Client>,
     /// About whom; absent where the client acts for itself.
     pub user: Option<Arc<User>>,
+}
+
+impl LiveToken {
+    /// Whoever stands behind it, with what they may do now, to ask whether they may do something.
+    pub async fn bearer(&self, sight: &Sight<'_>) -> Result<Bearer<'_>, Failure> {
+        let authority = match &self.user {
+            Some(user) => Some(sight.authority(&user.id).await?),
+            None => None,
+        };
+        Ok(Bearer {
+            token: self,
+            authority,
+            audience: self.claims.aud.iter().cloned().collect(),
+        })
+    }
+}
+
+/// See [`LiveToken::bearer`].
+pub struct Bearer<'a> {
+    token: &'a LiveToken,
+    authority: Option<Arc<Authority>>,
+    audience: Vec<String>,
+}
+
+impl Bearer<'_> {
+    /// As decisions know them.
+    pub fn actor(&self) -> Actor<'_> {
+        let (rights, scope) = (&self.token.client.rights, &self.token.claims.scope);
+        let audience = &self.audience;
+        match &self.authority {
+            Some(authority) => Actor::Token {
+                authority,
+                rights,
+                scope,
+                audience,
+            },
+            None => Actor::Client {
+                rights,
+                scope,
+                audience,
+            },
+        }
+    }
+}
+
+/// Reads a token and checks that it is good at this moment, in one round trip; with what was seen of the
+/// directory.
+pub async fn present<'p>(
+    ports: &'p Ports,
+    token: &str,
+) -> Result<(Option<LiveToken>, Sight<'p>), Failure> {
+    let presented = Presented::read(ports, token).await;
+    let (found, sight) = ports.directory.look(&presented.records()).await?;
+    let live = match presented.content(ports, &found)? {
+        Some(content) => live(&sight, content, ports.clock.now()).await?,
+        None => None,
+    };
+    Ok((live, sight))
 }
 
 /// Checks that a token, its grant, its client and its user still stand.

@@ -12,12 +12,13 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ports::{StoreError, UnitOfWork, Users},
+    ports::{Roles, StoreError, UnitOfWork, Users},
     registrar::{Registrar, RegistrarError},
     trail::Origin,
 };
 use crate::domain::{
-    administration::{Right, holds},
+    administration::{Right, holds, powers},
+    client::Client,
     event::Actor,
     id::UserId,
     role::Permission,
@@ -42,6 +43,8 @@ pub struct Administrator {
     pub rights: BTreeSet<Right>,
     /// What a client holds that acts for itself. What a user holds is read when it is asked.
     pub granted: BTreeSet<Permission>,
+    /// The audience of the administration API.
+    pub here: String,
     /// Where the request comes from.
     pub origin: Origin,
     /// Which versions of the record the change is meant for; any where absent.
@@ -120,9 +123,9 @@ impl Registrar {
     /// A user whom whoever is at work may touch, for what is done to them elsewhere than in SQL.
     pub async fn reach(&self, right: Right, account: Account<'_>) -> Result<User, RegistrarError> {
         self.may(right)?;
-        let work = self.store.begin().await?;
-        let user = account.find(&*work).await?;
-        self.reaches(&*work, &user.id).await?;
+        let reader = self.store.reader();
+        let user = account.find(reader).await?;
+        self.reaches(reader, &user.id).await?;
         Ok(user)
     }
 
@@ -137,10 +140,7 @@ impl Registrar {
     /// Refuses whoever may not do this.
     pub fn may(&self, right: Right) -> Result<(), RegistrarError> {
         match self.administrator() {
-            Some(who) if !who.rights.contains(&right) => Err(RegistrarError::Forbidden(format!(
-                "it needs the permission {}",
-                right.as_str()
-            ))),
+            Some(who) if !who.rights.contains(&right) => Err(RegistrarError::Lacks(right)),
             Some(_) | None => Ok(()),
         }
     }
@@ -170,9 +170,9 @@ impl Registrar {
     }
 
     /// Refuses to touch somebody who holds more than whoever is at work.
-    pub(super) async fn reaches(
+    async fn reaches<R: Roles + Sync + ?Sized>(
         &self,
-        work: &dyn UnitOfWork,
+        work: &R,
         user: &UserId,
     ) -> Result<(), RegistrarError> {
         let Some(who) = self.administrator() else {
@@ -187,9 +187,9 @@ impl Registrar {
     }
 
     /// Refuses to give, or to take, what whoever is at work does not hold.
-    pub(super) async fn must_hold(
+    pub(super) async fn must_hold<R: Roles + Sync + ?Sized>(
         &self,
-        work: &dyn UnitOfWork,
+        work: &R,
         permissions: &BTreeSet<Permission>,
     ) -> Result<(), RegistrarError> {
         let Some(who) = self.administrator() else {
@@ -200,10 +200,22 @@ impl Registrar {
         }
         let held = held(work, who).await?;
         match permissions.iter().find(|other| !holds(held.iter(), other)) {
-            Some(beyond) => Err(RegistrarError::Forbidden(format!(
+            Some(beyond) => Err(RegistrarError::Beyond(format!(
                 "you do not hold {} yourself",
                 beyond.name
             ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to decide over a client through which more can be reached than whoever is at work holds.
+    pub(super) async fn commands(
+        &self,
+        work: &dyn UnitOfWork,
+        client: &Client,
+    ) -> Result<(), RegistrarError> {
+        match self.administrator() {
+            Some(who) => self.must_hold(work, &powers(client, &who.here)).await,
             None => Ok(()),
         }
     }
@@ -233,6 +245,7 @@ impl Alone {
     /// Makes all of it durable, unless it leaves nobody who may do everything.
     pub(super) async fn commit(self) -> Result<(), RegistrarError> {
         if self.had_owner && !self.work.has_owner().await? {
+            self.work.rollback().await?;
             return Err(RegistrarError::LastOwner);
         }
         Ok(self.work.commit().await?)
@@ -240,8 +253,8 @@ impl Alone {
 }
 
 /// What an administrator holds at this moment.
-async fn held(
-    work: &dyn UnitOfWork,
+async fn held<R: Roles + Sync + ?Sized>(
+    work: &R,
     who: &Administrator,
 ) -> Result<BTreeSet<Permission>, StoreError> {
     let Actor::User(id) = &who.actor else {

@@ -65,16 +65,29 @@ pub async fn handle_due(ports: &Ports) -> Result<usize, StoreError> {
 
 async fn handle(ports: &Ports, limit: u64) -> Result<usize, StoreError> {
     let work = ports.store.begin().await?;
-    let ids = work
-        .take_due(OutboxKind::Event, ports.clock.now(), limit)
-        .await?;
+    match handle_in(ports, &*work, limit).await {
+        Ok(handled) => {
+            work.commit().await?;
+            Ok(handled)
+        }
+        Err(error) => {
+            // Others pass over what it took, as long as it is not undone. A connection that broke has
+            // undone it.
+            let _ = work.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn handle_in(ports: &Ports, work: &dyn UnitOfWork, limit: u64) -> Result<usize, StoreError> {
+    let now = ports.clock.now();
+    let ids = work.take_due(OutboxKind::Event, now, limit).await?;
     let events = work.events_by_id(&ids).await?;
     let mut counts = Counts::default();
     for event in &events {
-        run(ports, &*work, event, &mut counts).await?;
+        run(ports, work, event, &mut counts).await?;
     }
     work.count_logins(&counts.rows()).await?;
-    work.commit().await?;
     Ok(ids.len())
 }
 
@@ -89,7 +102,10 @@ async fn set_back(ports: &Ports, what: &str) -> Result<usize, StoreError> {
         // this is another, which nothing keeps from being handled next time.
         match work.events_by_id(std::slice::from_ref(&message.id)).await {
             Err(StoreError::Corrupt(_)) => {}
-            readable => return readable.map(|_| 1),
+            readable => {
+                work.rollback().await?;
+                return readable.map(|_| 1);
+            }
         }
         if message.attempts < courier::ATTEMPTS {
             work.postpone(message, later, what).await?;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::role::{Group, Role};
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -65,6 +67,32 @@ pub struct GroupRecord {
     /// The group around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+}
+
+impl RoleRecord {
+    /// A role as a line.
+    pub fn of(role: &Role) -> Self {
+        let permissions = role.permissions.iter().map(|held| PermissionRecord {
+            name: held.name.clone(),
+            resource: held.resource.clone(),
+        });
+        Self {
+            name: role.name.clone(),
+            description: role.description.clone(),
+            permissions: permissions.collect(),
+        }
+    }
+}
+
+impl GroupRecord {
+    /// A group as a line: with names where it has identifiers.
+    pub fn of(group: &Group, groups: &[Group], roles: &[Role]) -> Self {
+        Self {
+            name: group.name.clone(),
+            roles: group.role_names(roles),
+            parent: group.parent_name(groups).map(str::to_owned),
+        }
+    }
 }
 
 /// A user.

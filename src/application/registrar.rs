@@ -12,7 +12,10 @@ use super::{
     ports::{Clock, HashError, PasswordHasher, Rng, Store, StoreError, UnitOfWork},
     trail::{self, About, Origin},
 };
-use crate::domain::event::{Actor, EventKind};
+use crate::domain::{
+    administration::Right,
+    event::{Actor, EventKind},
+};
 
 /// The surroundings of the operator's commands.
 pub struct Registrar {
@@ -47,9 +50,12 @@ pub enum RegistrarError {
     /// It exists already.
     #[error("this {0} exists already")]
     Exists(&'static str),
-    /// Whoever is at work may not do this. Says what they lack.
+    /// Whoever is at work lacks this right.
+    #[error("you may not do this: it needs the permission {}", .0.as_str())]
+    Lacks(Right),
+    /// It is beyond what whoever is at work holds. Says what.
     #[error("you may not do this: {0}")]
-    Forbidden(String),
+    Beyond(String),
     /// The change was meant for another version.
     #[error("it has changed meanwhile")]
     Stale,

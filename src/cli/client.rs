@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod rights;
+mod settings;
 mod snippets;
 
 use clap::Subcommand;
@@ -18,11 +19,8 @@ use super::{
 use crate::{
     application::{
         commands::{
-            change_client::{
-                delete_client, rotate_client_secret, set_client_limit, set_client_rights,
-                set_client_status,
-            },
-            edit_client::edit_client,
+            change_client::{delete_client, rotate_client_secret, set_client_status},
+            edit_client::{Change, ClientEdit, edit_client},
             register_client::Registered,
         },
         ports::Page,
@@ -153,7 +151,11 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
             requests_per_minute,
         } => {
             let id = ClientId::new(client);
-            let client = set_client_limit(&registrar, &id, requests_per_minute).await?;
+            let edit = ClientEdit {
+                requests_per_minute: requests_per_minute.map_or(Change::Unset, Change::Set),
+                ..ClientEdit::default()
+            };
+            let client = edit_client(&registrar, &id, edit).await?;
             let text = match requests_per_minute {
                 Some(number) => format!("{id} may ask {number} times a minute"),
                 None => format!("{id} may ask as much as any client"),
@@ -162,7 +164,11 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
         }
         ClientVerb::SetRights { client, rights } => {
             let id = ClientId::new(client);
-            let client = set_client_rights(&registrar, &id, rights.parse()?).await?;
+            let edit = ClientEdit {
+                rights: Some(rights.parse()?),
+                ..ClientEdit::default()
+            };
+            let client = edit_client(&registrar, &id, edit).await?;
             let rights = json!(client.rights);
             let text = format!("{id}\n{rights:#}");
             global.output().print(&metadata(&client), text)

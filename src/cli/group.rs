@@ -167,35 +167,18 @@ async fn list(global: &Global, registrar: &Registrar) -> Result<(), CliError> {
     global.output().print(&json.into(), lines.join("\n"))
 }
 
-fn role_names<'a>(group: &Group, roles: &'a [Role]) -> Vec<&'a str> {
-    let has = |role: &&Role| group.roles.contains(&role.id);
-    roles
-        .iter()
-        .filter(has)
-        .map(|role| role.name.as_str())
-        .collect()
-}
-
-fn parent<'a>(group: &Group, groups: &'a [Group]) -> Option<&'a str> {
-    let id = group.parent.as_ref()?;
-    let parent = groups.iter().find(|other| other.id == *id)?;
-    Some(parent.name.as_str())
-}
-
 fn json_of(group: &Group, groups: &[Group], roles: &[Role]) -> Value {
     json!({
         "id": group.id,
         "name": group.name,
-        "roles": role_names(group, roles),
-        "parent": parent(group, groups),
+        "roles": group.role_names(roles),
+        "parent": group.parent_name(groups),
     })
 }
 
 fn line(group: &Group, groups: &[Group], roles: &[Role]) -> String {
-    let within = parent(group, groups).map_or(String::new(), |name| format!("  within {name}"));
-    format!(
-        "{:24} {}{within}",
-        group.name,
-        role_names(group, roles).join(", ")
-    )
+    let within = group.parent_name(groups);
+    let within = within.map_or(String::new(), |name| format!("  within {name}"));
+    let roles: Vec<String> = group.role_names(roles).into_iter().collect();
+    format!("{:24} {}{within}", group.name, roles.join(", "))
 }

@@ -181,6 +181,9 @@ impl Batch {
         intent: Intent,
         tally: &mut Tally,
     ) -> Result<(), CliError> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
         let outcomes = import_records(registrar, &self.records, intent).await;
         let outcomes = outcomes.map_err(|error| {
             let first = self.places.first().map_or(1, |(at, _)| *at);

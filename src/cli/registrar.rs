@@ -117,11 +117,14 @@ impl From<RegistrarError> for CliError {
                 Self::not_found(text).hint(format!("see what there is: countersign {what} list"))
             }
             RegistrarError::Exists(_) => Self::exists(text).hint("choose another name"),
-            RegistrarError::Forbidden(_) | RegistrarError::Stale | RegistrarError::LastOwner => {
+            RegistrarError::Lacks(_)
+            | RegistrarError::Beyond(_)
+            | RegistrarError::Stale
+            | RegistrarError::LastOwner
+            | RegistrarError::Hash(HashError::Corrupt | HashError::Unscreened) => {
                 Self::failed(text)
             }
             RegistrarError::Store(error) => error.into(),
-            RegistrarError::Hash(HashError::Corrupt | HashError::Unscreened) => Self::failed(text),
             RegistrarError::Hash(HashError::Busy) => Self::unavailable(text),
         }
     }

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::{CliError, Global, registrar};
 use crate::{
-    application::{commands::register_resource::register_resource, registrar::RegistrarError},
+    application::{
+        commands::register_resource::{Registration, register_resource},
+        registrar::RegistrarError,
+    },
     domain::{client::AccessTokenFormat, id::ClientId, resource::ResourceServer, scope::Scope},
 };
 
@@ -51,7 +54,7 @@ pub(super) async fn run(global: &Global, verb: ResourceVerb) -> Result<(), CliEr
                 access_token_format,
                 introspection_client: introspection_client.map(ClientId::new),
             };
-            register_resource(&registrar, &server).await?;
+            register_resource(&registrar, &server, Registration::Put).await?;
             global.output().print(&json!(server), line(&server))
         }
         ResourceVerb::List => {

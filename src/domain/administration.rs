@@ -1,6 +1,13 @@
 //! What an administrator may do: the permissions of the administration API.
 
-use super::{permission, role::Permission};
+use std::collections::BTreeSet;
+
+use super::{
+    client::{Client, GrantType},
+    permission,
+    role::Permission,
+    scope::STANDARD_SCOPES,
+};
 
 macro_rules! rights {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal),+ $(,)?) => {
@@ -70,9 +77,108 @@ pub fn holds<'a>(mut held: impl Iterator<Item = &'a Permission>, other: &Permiss
     })
 }
 
+/// The scope value, and permission, of those who may ask what others may do.
+pub const MAY_CHECK: &str = "authorize:check";
+
+/// What whoever decides over a client can reach through it, where `here` is the administration API: all that
+/// it may be granted for itself; since an owner may sign in to it unasked, all that it may ask of its users
+/// here; and answers about everybody.
+pub fn powers(client: &Client, here: &str) -> BTreeSet<Permission> {
+    let acts_for_itself = client.grant_types.contains(&GrantType::ClientCredentials);
+    let is_powerless = |name: &String| STANDARD_SCOPES.split(' ').any(|known| known == name);
+    let is_right = |name: &String| {
+        let mut rights = Right::ALL.iter();
+        rights.any(|right| permission::meet(name, right.as_str()).is_some())
+    };
+    let mut asked = client.rights.asked(&client.scope);
+    asked.retain(|name| !is_powerless(name));
+    let at = |name: &String, resource: Option<&str>| Permission {
+        name: name.clone(),
+        resource: resource.map(str::to_owned),
+    };
+    let mut powers = BTreeSet::new();
+    if acts_for_itself && client.resources.is_empty() {
+        powers.extend(asked.iter().map(|name| at(name, None)));
+    } else if acts_for_itself {
+        for resource in &client.resources {
+            powers.extend(asked.iter().map(|name| at(name, Some(resource))));
+        }
+    } else if client.resources.contains(here) {
+        let rights = asked.iter().filter(|name| is_right(name));
+        powers.extend(rights.map(|name| at(name, Some(here))));
+    }
+    if client.scope.contains(MAY_CHECK) && !client.is_public() {
+        powers.insert(at(&MAY_CHECK.to_owned(), None));
+    }
+    powers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::client::sample;
+
+    const HERE: &str = "https://id.example/api/admin";
+
+    fn client(scope: &str, resources: &[&str], grant: GrantType) -> Client {
+        Client {
+            scope: scope.parse().unwrap_or_default(),
+            resources: resources.iter().map(|it| (*it).to_owned()).collect(),
+            grant_types: [grant].into(),
+            ..sample()
+        }
+    }
+
+    fn powers_of(client: &Client) -> Vec<(String, Option<String>)> {
+        let powers = powers(client, HERE).into_iter();
+        powers.map(|it| (it.name, it.resource)).collect()
+    }
+
+    #[test]
+    fn a_client_that_acts_for_itself_has_the_power_of_its_scope_where_it_may_ask() {
+        let api = "https://api.example";
+        let service = client(
+            "openid users:read *",
+            &[HERE, api],
+            GrantType::ClientCredentials,
+        );
+        let both = |name: &str| [api, HERE].map(|at| (name.to_owned(), Some(at.to_owned())));
+        assert_eq!(
+            powers_of(&service),
+            [both("*"), both("users:read")].concat()
+        );
+        let nowhere = client("reports:read", &[], GrantType::ClientCredentials);
+        assert_eq!(powers_of(&nowhere), [("reports:read".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_client_with_users_has_the_power_of_what_it_may_ask_here() {
+        let scope = "openid profile document:read users:* authorize:check";
+        let web = client(scope, &[HERE], GrantType::AuthorizationCode);
+        let here = Some(HERE.to_owned());
+        let expected = [
+            ("authorize:check".to_owned(), None),
+            ("users:*".to_owned(), here),
+        ];
+        assert_eq!(powers_of(&web), expected);
+        let elsewhere = client(
+            "users:*",
+            &["https://api.example"],
+            GrantType::AuthorizationCode,
+        );
+        assert_eq!(powers_of(&elsewhere), []);
+    }
+
+    #[test]
+    fn registered_permissions_are_powers_as_soon_as_the_scope_releases_them() {
+        let mut service = client("permissions", &[HERE], GrantType::ClientCredentials);
+        assert_eq!(powers_of(&service), []);
+        service.rights.permissions = Some(["*".to_owned()].into());
+        assert_eq!(
+            powers_of(&service),
+            [("*".to_owned(), Some(HERE.to_owned()))]
+        );
+    }
 
     fn permission(name: &str, resource: Option<&str>) -> Permission {
         Permission {

@@ -109,7 +109,19 @@ fields! {
     Country = ("country", "Country", "country-name", Rule::Text(100), address.country),
 }
 
+/// The claims that are known of somebody, with their names.
+pub fn claims(profile: &Profile) -> impl Iterator<Item = (&'static str, String)> {
+    let known = |field: &ProfileField| Some((field.claim(), field.of(profile)?));
+    ProfileField::ALL.iter().filter_map(known)
+}
+
 impl ProfileField {
+    /// The field of this claim.
+    pub fn of_claim(claim: &str) -> Option<Self> {
+        let mut fields = Self::ALL.iter().copied();
+        fields.find(|field| field.claim() == claim)
+    }
+
     /// How to write it, where that is not plain.
     pub fn hint(self) -> Option<&'static str> {
         match self.rule() {
@@ -184,7 +196,7 @@ fn text(typed: &str, most: usize) -> Result<String, Misfit> {
 }
 
 /// URLs are shown to others as links and images: https alone (security.md 154).
-fn url(typed: &str) -> Result<String, Misfit> {
+pub fn url(typed: &str) -> Result<String, Misfit> {
     const MOST: usize = 2_000;
     let misfit = Misfit("This is not an address that begins with https://.");
     let url = url::Url::parse(typed).map_err(|_| misfit)?;

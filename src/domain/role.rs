@@ -50,6 +50,31 @@ pub struct Group {
     pub parent: Option<GroupId>,
 }
 
+impl Group {
+    /// It and the groups around it, outwards. Bounded, whatever is stored.
+    pub fn outwards<'a>(&'a self, groups: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        std::iter::successors(Some(self), |group| {
+            let parent = group.parent.as_ref()?;
+            groups.iter().find(|other| other.id == *parent)
+        })
+        .take(MAX_NESTING)
+    }
+
+    /// Names of its roles, in their order.
+    pub fn role_names(&self, roles: &[Role]) -> BTreeSet<String> {
+        let has = |role: &&Role| self.roles.contains(&role.id);
+        let named = roles.iter().filter(has).map(|role| role.name.clone());
+        named.collect()
+    }
+
+    /// The name of the group around it.
+    pub fn parent_name<'a>(&'a self, groups: &'a [Self]) -> Option<&'a str> {
+        self.outwards(groups)
+            .nth(1)
+            .map(|group| group.name.as_str())
+    }
+}
+
 /// All that a user is allowed, through own roles and through groups and the groups around them, and
 /// what is said of the user besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

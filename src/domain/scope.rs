@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize, Serializer};
 /// The most values one scope may carry (security.md §2: limits).
 pub const MAX_SCOPE_VALUES: usize = 64;
 
+/// The scope values that mean something to every client.
+pub const STANDARD_SCOPES: &str =
+    "openid profile email address phone offline_access roles groups permissions";
+
 /// A set of scope values, printed in sorted order so that equal scopes are equal strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]

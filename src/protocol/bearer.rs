@@ -62,6 +62,13 @@ pub fn challenge(error: Option<&OAuthError>) -> String {
     }
 }
 
+/// The `WWW-Authenticate` value for a token that does not enable what is asked, with the scope value that
+/// would (§3, §3.1).
+pub fn insufficient_scope(scope: Option<&str>) -> String {
+    let scope = scope.map_or(String::new(), |scope| format!(", scope=\"{scope}\""));
+    format!("Bearer realm=\"countersign\", error=\"insufficient_scope\"{scope}")
+}
+
 fn invalid_request(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequest, description)
 }

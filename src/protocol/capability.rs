@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt};
 use crate::domain::{
     client::{Client, ClientAuthMethod, GrantType, ResponseMode, ResponseType},
     key::SigningAlgorithm,
-    scope::Scope,
+    scope::{STANDARD_SCOPES, Scope},
 };
 
 /// One thing that a server can offer and a client can use.
@@ -79,10 +79,6 @@ impl Features {
         }
     }
 }
-
-/// The scope values that mean something to every client.
-pub const STANDARD_SCOPES: &str =
-    "openid profile email address phone offline_access roles groups permissions";
 
 impl Client {
     /// Whether the client registered for it.

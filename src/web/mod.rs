@@ -18,10 +18,6 @@ pub mod router;
 pub mod server;
 pub mod session;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
-
 use self::{cookies::Cookies, errands::Errands, pages::ServerMode};
 use crate::{
     application::{Ports, ports::Document},
@@ -46,12 +42,11 @@ impl Web {
     /// Prepares what stays the same as long as the process runs.
     pub fn new(ports: Ports, mode: ServerMode) -> Result<Self, serde_json::Error> {
         let document = metadata::document(&ports.settings.issuer, &ports.settings.features);
-        let body = Bytes::from(serde_json::to_vec(&document)?);
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
+        let metadata = Document::of(serde_json::to_vec(&document)?);
         let cookies = Cookies::new(ports.settings.issuer.is_https());
         Ok(Self {
             ports,
-            metadata: Document { body, etag },
+            metadata,
             cookies,
             mode,
             errands: Errands::default(),

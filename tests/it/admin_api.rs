@@ -14,8 +14,12 @@ use countersign::{
     application::commands::{
         assign_role::{Assignment, assign_role},
         define_role::{DefineRole, define_role},
+        register_resource::{Registration, register_resource},
     },
-    domain::{administration::Right, client::ConsentPolicy, id::UserId, role::Permission},
+    domain::{
+        administration::Right, client::ConsentPolicy, id::UserId, resource::ResourceServer,
+        role::Permission, scope::Scope,
+    },
 };
 use serde_json::{Value, json};
 
@@ -95,6 +99,20 @@ async fn user_token(app: &TestApp, name: &str) -> String {
     let answer = app.redeem("web", &code).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Makes an API known.
+async fn make_known(app: &TestApp, identifier: &str) {
+    let server = ResourceServer {
+        identifier: identifier.to_owned(),
+        name: identifier.to_owned(),
+        scope: Scope::empty(),
+        access_token_format: None,
+        introspection_client: None,
+    };
+    register_resource(&app.registrar(), &server, Registration::Put)
+        .await
+        .unwrap();
 }
 
 /// One who calls.

@@ -3,11 +3,11 @@
 use countersign::{
     application::{
         commands::{
-            change_client::set_client_rights,
             define_group::{
                 DefineGroup, Membership, change_membership, define_group, delete_group, nest_group,
             },
             define_role::{DefineRole, define_role, delete_role},
+            edit_client::{ClientEdit, edit_client},
             set_claim::set_claim,
         },
         registrar::{Registrar, RegistrarError},
@@ -62,9 +62,11 @@ async fn prepare(app: &TestApp) {
 async fn give(app: &TestApp, rights: Value) -> Result<(), RegistrarError> {
     let rights: ClientRights = serde_json::from_value(rights).unwrap();
     let id = ClientId::new("web");
-    set_client_rights(&registrar(app), &id, rights)
-        .await
-        .map(drop)
+    let edit = ClientEdit {
+        rights: Some(rights),
+        ..ClientEdit::default()
+    };
+    edit_client(&registrar(app), &id, edit).await.map(drop)
 }
 
 on_both! {

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use countersign::{
     application::{
         commands::{
-            change_client::{set_client_limit, set_client_status},
+            change_client::set_client_status,
             change_profile::change_profile,
             change_user::set_user_status,
             define_group::{DefineGroup, define_group, nest_group},
             define_role::{DefineRole, define_role, grant_permissions},
+            edit_client::{Change, ClientEdit, edit_client},
             edit_user::{UserEdit, edit_user},
         },
         trail::Origin,
@@ -84,7 +85,11 @@ async fn a_client_that_changes_is_not_enabled_by_it(stage: Stage) {
         let limit = Some(u64::try_from(round).unwrap() + 1);
         let change = async {
             a_while().await;
-            set_client_limit(&registrar, &id, limit).await.unwrap();
+            let edit = ClientEdit {
+                requests_per_minute: Change::to(limit),
+                ..ClientEdit::default()
+            };
+            edit_client(&registrar, &id, edit).await.unwrap();
         };
         let disable = async {
             a_while().await;

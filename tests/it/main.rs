@@ -28,6 +28,7 @@ mod forgetful_store;
 mod full_disk;
 mod guard;
 mod history;
+mod imported_hashes;
 mod introspection;
 mod jose;
 mod layers;

@@ -85,11 +85,11 @@ on_both! {
         ] {
             for field in ["redirect_uris", "post_logout_redirect_uris"] {
                 let mut command = RegisterClient::preset(ClientKind::Web, "evil");
-                command.redirect_uris = vec!["https://rp.example/cb".into()];
+                command.settings.redirect_uris = Some(vec!["https://rp.example/cb".into()]);
                 if field == "redirect_uris" {
-                    command.redirect_uris = vec![uri.into()];
+                    command.settings.redirect_uris = Some(vec![uri.into()]);
                 } else {
-                    command.post_logout_redirect_uris = vec![uri.into()];
+                    command.settings.post_logout_redirect_uris = Some(vec![uri.into()]);
                 }
                 let refused = register_client(&registrar(&app), command).await.map(drop);
                 assert!(matches!(refused, Err(RegistrarError::Invalid { .. })), "{field} {uri:?}");

@@ -3,8 +3,11 @@
 
 use axum::http::StatusCode;
 use countersign::{
-    application::commands::edit_client::{ClientEdit, edit_client},
-    domain::{client::AccessTokenFormat, id::ClientId},
+    application::commands::{
+        edit_client::{ClientEdit, edit_client},
+        register_resource::{Registration, register_resource},
+    },
+    domain::{client::AccessTokenFormat, id::ClientId, resource::ResourceServer},
 };
 use serde_json::{Value, json};
 
@@ -34,18 +37,16 @@ async fn content(app: &TestApp, tokens: &Value) -> Value {
 async fn shrink(app: &TestApp, scope: &str, resources: &[&str]) {
     let registrar = app.registrar();
     for resource in [API, OTHER] {
-        let server = countersign::domain::resource::ResourceServer {
+        let server = ResourceServer {
             identifier: resource.to_owned(),
             name: resource.to_owned(),
             scope: "reports:read reports:write".parse().unwrap(),
             access_token_format: None,
             introspection_client: None,
         };
-        countersign::application::commands::register_resource::register_resource(
-            &registrar, &server,
-        )
-        .await
-        .unwrap();
+        register_resource(&registrar, &server, Registration::Put)
+            .await
+            .unwrap();
     }
     let edit = ClientEdit {
         scope: Some(scope.parse().unwrap()),
@@ -58,15 +59,11 @@ async fn shrink(app: &TestApp, scope: &str, resources: &[&str]) {
 }
 
 fn audience(content: &Value) -> Vec<&str> {
-    match &content["aud"] {
-        Value::String(one) => vec![one],
-        many => many
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|it| it.as_str().unwrap())
-            .collect(),
+    if let Some(one) = content["aud"].as_str() {
+        return vec![one];
     }
+    let many = content["aud"].as_array().unwrap().iter();
+    many.map(|it| it.as_str().unwrap()).collect()
 }
 
 on_both! {

@@ -13,6 +13,7 @@ use countersign::{
     application::{
         administration::Acting,
         commands::{
+            edit_client::ClientEdit,
             register_client::{RegisterClient, register_client},
             register_user::{EmailProof, RegisterUser, register_user},
         },
@@ -270,15 +271,19 @@ async fn register(registrar: &Registrar) {
         } else {
             "reports:read"
         };
+        let settings = ClientEdit {
+            name: Some(id.to_owned()),
+            redirect_uris: is_web.then(|| vec![CALLBACK.to_owned()]),
+            scope: Some(scope.parse().unwrap()),
+            consent: Some(ConsentPolicy::Implied),
+            access_token_format: Some(access_token_format),
+            id_token_algorithm: Some(SigningAlgorithm::Es256),
+            ..ClientEdit::default()
+        };
         let client = RegisterClient {
             id: Some(id.to_owned()),
             secret: Some(SECRET.to_owned().into()),
-            redirect_uris: is_web.then(|| CALLBACK.to_owned()).into_iter().collect(),
-            scope: Some(scope.parse().unwrap()),
-            consent: ConsentPolicy::Implied,
-            access_token_format,
-            id_token_algorithm: SigningAlgorithm::Es256,
-            ..RegisterClient::preset(kind, id)
+            ..RegisterClient::with(kind, settings)
         };
         register_client(registrar, client).await.unwrap();
     }

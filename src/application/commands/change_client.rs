@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::register_client::{Registered, check_rights, new_secret};
+use super::register_client::{Registered, new_secret};
 use crate::{
     application::{
         ports::UnitOfWork,
@@ -15,7 +15,6 @@ use crate::{
     domain::{
         administration::Right,
         client::{Client, ClientAuthentication, ClientSecret, ClientStatus},
-        client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         time::Timestamp,
@@ -87,35 +86,6 @@ pub async fn set_client_status(
     Ok(client)
 }
 
-/// Changes how much a client may ask in a minute; `None` as much as any.
-pub async fn set_client_limit(
-    registrar: &Registrar,
-    id: &ClientId,
-    requests_per_minute: Option<u64>,
-) -> Result<Client, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let mut client = take_client(registrar, &*work, id).await?;
-    client.requests_per_minute = requests_per_minute;
-    client.updated_at = registrar.clock.now();
-    store(registrar, work, &client, "limit changed").await?;
-    Ok(client)
-}
-
-/// Gives a client other rights; its next tokens follow them.
-pub async fn set_client_rights(
-    registrar: &Registrar,
-    id: &ClientId,
-    rights: ClientRights,
-) -> Result<Client, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let mut client = take_client(registrar, &*work, id).await?;
-    check_rights(client.kind, client.consent, &rights)?;
-    client.rights = rights;
-    client.updated_at = registrar.clock.now();
-    store(registrar, work, &client, "rights changed").await?;
-    Ok(client)
-}
-
 /// Removes a client with its grants and consents.
 pub async fn delete_client(registrar: &Registrar, id: &ClientId) -> Result<(), RegistrarError> {
     let work = registrar.store.begin().await?;
@@ -151,7 +121,8 @@ async fn store(
     Ok(())
 }
 
-/// The client, to be changed: held until the unit of work ends, in the expected version.
+/// The client, to be changed: held until the unit of work ends, in the expected version, and none through
+/// which more can be reached than whoever is at work holds.
 pub(super) async fn take_client(
     registrar: &Registrar,
     work: &dyn UnitOfWork,
@@ -159,6 +130,7 @@ pub(super) async fn take_client(
 ) -> Result<Client, RegistrarError> {
     registrar.may(Right::ClientsWrite)?;
     let client = work.client(id).await?.ok_or_else(|| not_found(id))?;
+    registrar.commands(work, &client).await?;
     registrar.expects(&client)?;
     Ok(client)
 }

@@ -16,7 +16,7 @@ use crate::{
         administration::Right,
         event::EventKind,
         id::{GroupId, RoleId},
-        role::{Group, MAX_NESTING, Permission, Role, check_nesting},
+        role::{Group, Permission, Role, check_nesting},
     },
 };
 
@@ -199,14 +199,8 @@ async fn may_give(
 
 /// All that a member of `group` gets, from it and from those around it.
 fn given_by(group: &Group, groups: &[Group], roles: &[Role]) -> BTreeSet<Permission> {
-    let around = std::iter::successors(Some(group), |group| {
-        let parent = group.parent.as_ref()?;
-        groups.iter().find(|other| other.id == *parent)
-    });
-    let given: BTreeSet<&RoleId> = around
-        .take(MAX_NESTING)
-        .flat_map(|group| &group.roles)
-        .collect();
+    let around = group.outwards(groups);
+    let given: BTreeSet<&RoleId> = around.flat_map(|group| &group.roles).collect();
     let roles = roles.iter().filter(|role| given.contains(&role.id));
     roles.flat_map(|role| &role.permissions).cloned().collect()
 }

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use url::Url;
 
 use super::{
     change_client::take_client,
@@ -27,6 +26,7 @@ use crate::{
         event::EventKind,
         id::ClientId,
         key::SigningAlgorithm,
+        profile,
         scope::Scope,
     },
 };
@@ -38,8 +38,8 @@ const REFRESH_LIFE: (Duration, Duration) =
     (Duration::from_mins(1), Duration::from_hours(24 * 3660));
 /// How long a refresh token that was rotated may be retried.
 const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_mins(5));
-/// Bytes of a link at most.
-const MOST_LINK: usize = 2048;
+/// What a link that users are shown must be.
+const NO_LINK: &str = "must be an https address without a user, at most 2000 bytes long";
 
 /// What becomes of a setting that need not be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,7 +155,8 @@ pub async fn edit_client(
     if client == before {
         return Ok(client);
     }
-    check_resources(&*work, &client).await?;
+    check_resources(&*work, client.resources.difference(&before.resources)).await?;
+    registrar.commands(&*work, &client).await?;
     client.updated_at = registrar.clock.now();
     work.update_client(&client).await?;
     let about = About {
@@ -173,9 +174,9 @@ pub async fn edit_client(
 /// Refuses an API that nobody made known.
 pub(super) async fn check_resources(
     work: &dyn UnitOfWork,
-    client: &Client,
+    resources: impl Iterator<Item = &String> + Send,
 ) -> Result<(), RegistrarError> {
-    for resource in &client.resources {
+    for resource in resources {
         if work.resource_server(resource).await?.is_none() {
             return Err(RegistrarError::NotFound("resource", resource.clone()));
         }
@@ -187,9 +188,8 @@ pub(super) async fn check_resources(
 pub(super) fn apply(
     registrar: &Registrar,
     client: &mut Client,
-    edit: ClientEdit,
+    mut edit: ClientEdit,
 ) -> Result<(), RegistrarError> {
-    let mut edit = edit;
     tokens(client, &mut edit)?;
     links(client, &mut edit)?;
     keys(registrar, client, &mut edit)?;
@@ -198,11 +198,11 @@ pub(super) fn apply(
         client.name = name;
     }
     if let Some(texts) = edit.redirect_uris {
-        client.redirect_uris = uris("redirect_uris", &texts)?;
+        client.redirect_uris = uris("redirect_uri", &texts)?;
     }
     check_redirects(client.kind, &client.redirect_uris)?;
     if let Some(texts) = edit.post_logout_redirect_uris {
-        client.post_logout_redirect_uris = uris("post_logout_redirect_uris", &texts)?;
+        client.post_logout_redirect_uris = uris("post_logout_redirect_uri", &texts)?;
     }
     if let Some(resources) = edit.resources {
         for resource in &resources {
@@ -302,11 +302,7 @@ fn links(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarErro
     for (field, change, link) in all {
         let change = std::mem::take(change);
         if let Change::Set(text) = &change {
-            let url = Url::parse(text).ok();
-            let is_fit = url.is_some_and(|url| url.scheme() == "https" && url.host().is_some());
-            if !is_fit || text.len() > MOST_LINK {
-                return Err(RegistrarError::invalid(field, "must be an https address"));
-            }
+            profile::url(text).map_err(|_| RegistrarError::invalid(field, NO_LINK))?;
         }
         change.apply(link);
     }

@@ -13,7 +13,7 @@ pub async fn end_session_of_user(
     id: &SessionId,
     origin: &Origin,
 ) -> Result<bool, Failure> {
-    let sessions = sessions::of(ports, user).await?;
+    let sessions = sessions::of(ports.store.reader(), user, ports.clock.now()).await?;
     let Some(session) = sessions.into_iter().find(|session| session.id == *id) else {
         return Ok(false);
     };
@@ -30,7 +30,7 @@ pub async fn end_other_sessions(
     origin: &Origin,
 ) -> Result<usize, Failure> {
     let mut ended = 0;
-    for session in sessions::of(ports, user).await? {
+    for session in sessions::of(ports.store.reader(), user, ports.clock.now()).await? {
         if session.id != *this {
             let until = Until::At(session.expires_at);
             end(ports, (&user.id, &session.id), until, origin).await?;

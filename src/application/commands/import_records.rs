@@ -47,12 +47,17 @@ pub enum Intent {
     DryRun,
 }
 
-/// Takes in a batch. What came of each line, in their order. The error is about the database.
+/// Takes in a batch, for the operator alone: a file says nothing of what whoever wrote it holds. What came of
+/// each line, in their order. The error is about the database.
 pub async fn import_records(
     registrar: &Registrar,
     records: &[Record],
     intent: Intent,
 ) -> Result<Vec<Outcome>, RegistrarError> {
+    if registrar.administrator().is_some() {
+        let what = "an import is the operator's matter".to_owned();
+        return Err(RegistrarError::Beyond(what));
+    }
     match import_together(registrar, records, intent).await {
         // Somebody else made one of them meanwhile; the others are none the worse for it.
         Err(RegistrarError::Exists(_)) if records.len() > 1 => {
@@ -291,8 +296,7 @@ impl Importer<'_> {
 fn profile(claims: &BTreeMap<String, String>) -> Result<Profile, RegistrarError> {
     let mut profile = Profile::default();
     for (claim, typed) in claims {
-        let mut fields = ProfileField::ALL.iter();
-        let field = fields.find(|field| field.claim() == claim);
+        let field = ProfileField::of_claim(claim);
         let unknown = || RegistrarError::invalid("profile", "has a claim that is not known");
         let field = field.ok_or_else(unknown)?;
         let value = field.parse(typed);

@@ -8,10 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::{
-    edit_client::{self, ClientEdit, check_resources},
-    register_resource::check_indicator,
-};
+use super::edit_client::{self, ClientEdit, check_resources};
 use crate::{
     application::{
         registrar::{Registrar, RegistrarError},
@@ -46,68 +43,34 @@ pub struct RegisterClient {
     pub id: Option<String>,
     /// What kind of application it is.
     pub kind: ClientKind,
-    /// `client_name`
-    pub name: String,
     /// How it authenticates; the kind's usual way where absent.
     pub authentication: Option<ClientAuthMethod>,
     /// A secret that exists already; generated where absent.
     pub secret: Option<SecretString>,
-    /// The public keys of `private_key_jwt`.
-    pub jwks: Option<Value>,
-    /// Whom the assertions of `private_key_jwt` may be addressed to.
-    pub assertion_audience: AssertionAudience,
-    /// `redirect_uris`
-    pub redirect_uris: Vec<String>,
-    /// `post_logout_redirect_uris`
-    pub post_logout_redirect_uris: Vec<String>,
-    /// What it may ask for; the kind's usual scope where absent.
-    pub scope: Option<Scope>,
-    /// The resource indicators that it may ask for.
-    pub resources: Vec<String>,
-    /// Browser origins that may call the token endpoint.
-    pub origins: Vec<String>,
-    /// The response modes that it may be answered in; every one where empty.
-    pub response_modes: BTreeSet<ResponseMode>,
-    /// Whether authorization requests need PKCE.
-    pub pkce: PkcePolicy,
-    /// When users are asked.
-    pub consent: ConsentPolicy,
-    /// Shape of access tokens.
-    pub access_token_format: AccessTokenFormat,
-    /// `id_token_signed_response_alg`
-    pub id_token_algorithm: SigningAlgorithm,
-    /// Requests that are answered in a minute, at each endpoint; the server's default where absent.
-    pub requests_per_minute: Option<u64>,
-    /// What it may ask of its users' rights, and in which claims it hears of them.
-    pub rights: ClientRights,
-    /// Whatever else can be changed later.
-    pub more: ClientEdit,
+    /// Whatever can be changed later; what is kept is what is usual for the kind.
+    pub settings: ClientEdit,
 }
 
 impl RegisterClient {
     /// The preset of a kind.
     pub fn preset(kind: ClientKind, name: impl Into<String>) -> Self {
+        Self::with(
+            kind,
+            ClientEdit {
+                name: Some(name.into()),
+                ..ClientEdit::default()
+            },
+        )
+    }
+
+    /// The preset of a kind, but for these settings.
+    pub fn with(kind: ClientKind, settings: ClientEdit) -> Self {
         Self {
             id: None,
             kind,
-            name: name.into(),
             authentication: None,
             secret: None,
-            jwks: None,
-            assertion_audience: AssertionAudience::Issuer,
-            redirect_uris: Vec::new(),
-            post_logout_redirect_uris: Vec::new(),
-            scope: None,
-            resources: Vec::new(),
-            origins: Vec::new(),
-            response_modes: BTreeSet::new(),
-            pkce: PkcePolicy::Required,
-            consent: ConsentPolicy::Remember,
-            access_token_format: AccessTokenFormat::Jwt,
-            id_token_algorithm: SigningAlgorithm::Rs256,
-            requests_per_minute: None,
-            rights: ClientRights::default(),
-            more: ClientEdit::default(),
+            settings,
         }
     }
 }
@@ -126,12 +89,10 @@ pub async fn register_client(
     command: RegisterClient,
 ) -> Result<Registered, RegistrarError> {
     registrar.may(Right::ClientsWrite)?;
-    let mut command = command;
-    let more = std::mem::take(&mut command.more);
-    let (mut client, secret) = check(registrar, command)?;
-    edit_client::apply(registrar, &mut client, more)?;
+    let (client, secret) = check(registrar, command)?;
     let work = registrar.store.begin().await?;
-    check_resources(&*work, &client).await?;
+    check_resources(&*work, client.resources.iter()).await?;
+    registrar.commands(&*work, &client).await?;
     work.add_client(&client).await?;
     let about = About {
         client: Some(client.id.clone()),
@@ -149,52 +110,65 @@ fn check(
     registrar: &Registrar,
     command: RegisterClient,
 ) -> Result<(Client, Option<SecretString>), RegistrarError> {
-    let id = client_id(registrar, command.id.as_deref())?;
-    let (authentication, secret) = authentication(registrar, &command)?;
-    let redirect_uris = uris("redirect_uri", &command.redirect_uris)?;
-    check_redirects(command.kind, &redirect_uris)?;
-    for resource in &command.resources {
-        check_indicator(resource)?;
-    }
-    check_label(&command.name)?;
-    check_rights(command.kind, command.consent, &command.rights)?;
-    let now = registrar.clock.now();
-    let is_service = command.kind == ClientKind::Service;
-    let client = Client {
+    let RegisterClient {
         id,
-        name: command.name,
-        kind: command.kind,
+        kind,
+        authentication: method,
+        secret,
+        mut settings,
+    } = command;
+    let id = client_id(registrar, id.as_deref())?;
+    let proof = Proof {
+        kind,
+        method,
+        secret,
+        jwks: settings.jwks.take(),
+    };
+    let (authentication, secret) = authentication(registrar, proof)?;
+    // Every client has one, and applying checks it.
+    settings.name.get_or_insert_default();
+    let mut client = usual(kind, id, authentication, registrar.clock.now())?;
+    edit_client::apply(registrar, &mut client, settings)?;
+    Ok((client, secret))
+}
+
+/// A client of this kind as long as nobody says otherwise.
+fn usual(
+    kind: ClientKind,
+    id: ClientId,
+    authentication: ClientAuthentication,
+    now: Timestamp,
+) -> Result<Client, RegistrarError> {
+    let is_service = kind == ClientKind::Service;
+    Ok(Client {
+        id,
+        name: String::new(),
+        kind,
         status: ClientStatus::Active,
         authentication,
-        redirect_uris,
-        post_logout_redirect_uris: uris(
-            "post_logout_redirect_uri",
-            &command.post_logout_redirect_uris,
-        )?,
-        grant_types: grant_types(command.kind),
+        redirect_uris: BTreeSet::new(),
+        post_logout_redirect_uris: BTreeSet::new(),
+        grant_types: grant_types(kind),
         response_types: if is_service {
             BTreeSet::new()
         } else {
             [ResponseType::Code].into()
         },
-        response_modes: response_modes(command.kind, command.response_modes)?,
-        scope: command
-            .scope
-            .map_or_else(|| default_scope(command.kind), Ok)?,
-        resources: command.resources.into_iter().collect(),
-        pkce: command.pkce,
-        consent: command.consent,
-        tokens: token_policy(command.access_token_format, command.id_token_algorithm),
+        response_modes: response_modes(kind, BTreeSet::new())?,
+        scope: default_scope(kind)?,
+        resources: BTreeSet::new(),
+        pkce: PkcePolicy::Required,
+        consent: ConsentPolicy::Remember,
+        tokens: token_policy(),
         default_max_age: None,
-        allowed_origins: origins(&command.origins)?,
+        allowed_origins: BTreeSet::new(),
         links: ClientLinks::default(),
-        requests_per_minute: command.requests_per_minute,
-        rights: command.rights,
+        requests_per_minute: None,
+        rights: ClientRights::default(),
         not_before: Timestamp(0),
         created_at: now,
         updated_at: now,
-    };
-    Ok((client, secret))
+    })
 }
 
 pub(super) fn response_modes(
@@ -246,48 +220,55 @@ pub(super) fn check_rights(
     Ok(())
 }
 
+/// How a client to be wants to prove who it is.
+struct Proof {
+    kind: ClientKind,
+    method: Option<ClientAuthMethod>,
+    secret: Option<SecretString>,
+    jwks: Option<Value>,
+}
+
 fn authentication(
     registrar: &Registrar,
-    command: &RegisterClient,
+    proof: Proof,
 ) -> Result<(ClientAuthentication, Option<SecretString>), RegistrarError> {
-    let method = command.authentication.unwrap_or(match command.kind {
-        _ if command.jwks.is_some() => ClientAuthMethod::PrivateKeyJwt,
+    let Proof {
+        kind,
+        method,
+        secret,
+        jwks,
+    } = proof;
+    let method = method.unwrap_or(match kind {
+        _ if jwks.is_some() => ClientAuthMethod::PrivateKeyJwt,
         ClientKind::Spa | ClientKind::Native => ClientAuthMethod::None,
         ClientKind::Web | ClientKind::Service => ClientAuthMethod::ClientSecretBasic,
     });
-    let is_by_keys = method == ClientAuthMethod::PrivateKeyJwt;
     let is_by_secret = matches!(
         method,
         ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost
     );
-    if command.jwks.is_some() && !is_by_keys {
+    if jwks.is_some() && method != ClientAuthMethod::PrivateKeyJwt {
         return Err(RegistrarError::invalid(
             "jwks",
             "is only for private_key_jwt",
         ));
     }
-    let audience = command.assertion_audience;
-    if audience != AssertionAudience::Issuer && !is_by_keys {
-        return Err(RegistrarError::invalid(
-            "assertion_audience",
-            "is only for private_key_jwt",
-        ));
-    }
-    if command.secret.is_some() && !is_by_secret {
+    if secret.is_some() && !is_by_secret {
         let problem = format!("is not for {method}");
         return Err(RegistrarError::invalid("secret", problem));
     }
-    if command.kind == ClientKind::Spa && method != ClientAuthMethod::None {
+    if kind == ClientKind::Spa && method != ClientAuthMethod::None {
         let problem = "a script in the browser cannot keep a secret: use --web for an application with a server";
         return Err(RegistrarError::invalid("auth_method", problem));
     }
     match method {
-        ClientAuthMethod::None if command.kind == ClientKind::Service => Err(
-            RegistrarError::invalid("auth_method", "a service cannot be public"),
-        ),
+        ClientAuthMethod::None if kind == ClientKind::Service => Err(RegistrarError::invalid(
+            "auth_method",
+            "a service cannot be public",
+        )),
         ClientAuthMethod::None => Ok((ClientAuthentication::None, None)),
         ClientAuthMethod::PrivateKeyJwt => {
-            let jwks = command.jwks.clone().ok_or_else(|| {
+            let jwks = jwks.ok_or_else(|| {
                 RegistrarError::invalid("jwks", "private_key_jwt needs the public keys")
             })?;
             (registrar.check_jwks)(&jwks)
@@ -295,12 +276,12 @@ fn authentication(
             let authentication = ClientAuthentication::PrivateKeyJwt {
                 jwks,
                 algorithm: None,
-                audience,
+                audience: AssertionAudience::Issuer,
             };
             Ok((authentication, None))
         }
         ClientAuthMethod::ClientSecretBasic => {
-            let (stored, secret) = new_secret(registrar, command.secret.as_ref())?;
+            let (stored, secret) = new_secret(registrar, secret.as_ref())?;
             let secrets = vec![stored];
             Ok((
                 ClientAuthentication::ClientSecretBasic { secrets },
@@ -308,7 +289,7 @@ fn authentication(
             ))
         }
         ClientAuthMethod::ClientSecretPost => {
-            let (stored, secret) = new_secret(registrar, command.secret.as_ref())?;
+            let (stored, secret) = new_secret(registrar, secret.as_ref())?;
             let secrets = vec![stored];
             Ok((
                 ClientAuthentication::ClientSecretPost { secrets },
@@ -419,15 +400,12 @@ fn default_scope(kind: ClientKind) -> Result<Scope, RegistrarError> {
     }
 }
 
-fn token_policy(
-    access_token_format: AccessTokenFormat,
-    id_token_algorithm: SigningAlgorithm,
-) -> TokenPolicy {
+fn token_policy() -> TokenPolicy {
     TokenPolicy {
-        access_token_format,
+        access_token_format: AccessTokenFormat::Jwt,
         access_token_lifetime: None,
         id_token_lifetime: None,
-        id_token_algorithm,
+        id_token_algorithm: SigningAlgorithm::Rs256,
         refresh_rotation: RefreshRotation::Rotate,
         refresh_idle: None,
         refresh_absolute: None,

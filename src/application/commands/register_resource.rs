@@ -1,4 +1,4 @@
-//! RFC 8707 — making a resource server known by its indicator.
+//! RFC 8707 — making a resource server known by its indicator, and changing what is known of it.
 
 use serde_json::json;
 use url::Url;
@@ -6,19 +6,43 @@ use url::Url;
 use crate::{
     application::{
         registrar::{Registrar, RegistrarError},
-        trail::About,
+        trail::{self, About},
     },
     domain::{administration::Right, event::EventKind, resource::ResourceServer},
 };
 
-/// Adds a resource server or replaces the one with its identifier.
+/// What there may be under the indicator already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Something or nothing.
+    Put,
+    /// Nothing.
+    Add,
+    /// Something, in the expected version.
+    Change,
+}
+
+/// Adds a resource server, or replaces the one with its identifier.
 pub async fn register_resource(
     registrar: &Registrar,
     server: &ResourceServer,
+    registration: Registration,
 ) -> Result<(), RegistrarError> {
     registrar.may(Right::ClientsWrite)?;
     check_indicator(&server.identifier)?;
-    let work = registrar.store.begin().await?;
+    refuse_own(registrar, &server.identifier)?;
+    let alone = registrar.alone().await?;
+    let work = alone.work();
+    let before = work.resource_server(&server.identifier).await?;
+    match (&before, registration) {
+        (Some(_), Registration::Add) => return Err(RegistrarError::Exists("resource")),
+        (None, Registration::Change) => {
+            let name = server.identifier.clone();
+            return Err(RegistrarError::NotFound("resource", name));
+        }
+        (Some(before), Registration::Change) => registrar.expects(before)?,
+        (Some(_) | None, Registration::Put) | (None, Registration::Add) => {}
+    }
     if let Some(client) = &server.introspection_client
         && work.client(client).await?.is_none()
     {
@@ -26,16 +50,30 @@ pub async fn register_resource(
         return Err(RegistrarError::NotFound("client", client));
     }
     work.put_resource_server(server).await?;
+    let mut detail = before.map_or(json!({}), |before| trail::changes(&before, server));
+    if let Some(members) = detail.as_object_mut() {
+        members.insert("resource".to_owned(), json!(server.identifier));
+    }
     let about = About {
         client: server.introspection_client.clone(),
-        detail: Some(json!({ "resource": server.identifier })),
+        detail: Some(detail),
         ..About::default()
     };
     registrar
-        .record_in(&*work, EventKind::ClientChanged, about)
+        .record_in(work, EventKind::ClientChanged, about)
         .await?;
-    work.commit().await?;
-    Ok(())
+    alone.commit().await
+}
+
+/// What the administration API is, the server says itself: without its scope nobody could ask for it.
+fn refuse_own(registrar: &Registrar, identifier: &str) -> Result<(), RegistrarError> {
+    match registrar.administrator() {
+        Some(who) if who.here == identifier => {
+            let what = "the administration API is the server's own".to_owned();
+            Err(RegistrarError::Beyond(what))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// An absolute URI without a fragment (RFC 8707 §2).

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use crate::domain::key::{SigningAlgorithm, SigningKey};
@@ -36,6 +38,15 @@ pub struct Document {
     pub body: Bytes,
     /// The entity tag, in quotes.
     pub etag: String,
+}
+
+impl Document {
+    /// These bytes, with a digest of them as their tag.
+    pub fn of(body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
+        Self { body, etag }
+    }
 }
 
 /// Why nothing was signed.

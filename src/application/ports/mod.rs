@@ -128,6 +128,10 @@ pub trait UnitOfWork:
     /// Makes all of it durable and visible. What changed in the directory is numbered, and other nodes
     /// are told.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+
+    /// Undoes all of it now. One that is only dropped is undone when the pool gets round to it, and holds
+    /// its locks until then.
+    async fn rollback(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 /// The disks on which this node keeps data of its own.

@@ -1,6 +1,6 @@
 //! Repositories: a reading trait for each kind of record, and one that changes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -90,6 +90,8 @@ pub struct Membership {
     pub roles: BTreeSet<String>,
     /// Groups.
     pub groups: BTreeSet<GroupId>,
+    /// Direct claims, by name.
+    pub claims: BTreeMap<String, Value>,
 }
 
 /// Roles, groups and assignments, reading.
@@ -111,7 +113,7 @@ pub trait Roles {
     /// user's direct claims.
     async fn authority(&self, user: &UserId) -> Result<Authority, StoreError>;
 
-    /// The roles and groups that a user was given, not those that follow from them.
+    /// The roles, groups and direct claims that a user was given, not what follows from them.
     async fn membership(&self, user: &UserId) -> Result<Membership, StoreError>;
 
     /// Whether there is an active user who holds every permission everywhere, by own roles or through

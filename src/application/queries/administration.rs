@@ -3,11 +3,11 @@
 use crate::{
     application::{
         administration::Account,
-        ports::{DailyLogins, LoginCount, Page, UserName},
-        ports::{Order, OutboxFilter},
+        ports::{DailyLogins, LoginCount, Order, OutboxFilter, Page, UserName},
         queries::{
             audit::{AuditFilter, AuditPage, audit},
             outbox::{WaitingMessage, outbox},
+            sessions,
         },
         registrar::{Registrar, RegistrarError},
     },
@@ -26,9 +26,6 @@ use crate::{
     },
     protocol::jwks::is_forgotten,
 };
-
-/// Sessions shown of one user.
-const MOST_SESSIONS: u64 = 200;
 
 /// Users in the order of their usernames, or, of those who were searched for, in the order of usernames
 /// and then of addresses.
@@ -128,10 +125,7 @@ pub async fn sessions(
 ) -> Result<Vec<UserSession>, RegistrarError> {
     let user = user(registrar, id).await?;
     let reader = registrar.store.reader();
-    let mut sessions = reader.sessions_of(&user.id, MOST_SESSIONS).await?;
-    let now = registrar.clock.now();
-    sessions.retain(|session| session.stands(user.security_version, now));
-    Ok(sessions)
+    Ok(sessions::of(reader, &user, registrar.clock.now()).await?)
 }
 
 /// What a user allowed to applications.
@@ -198,6 +192,16 @@ pub async fn client(registrar: &Registrar, id: &ClientId) -> Result<Client, Regi
 pub async fn resources(registrar: &Registrar) -> Result<Vec<ResourceServer>, RegistrarError> {
     registrar.may(Right::ClientsRead)?;
     Ok(registrar.store.reader().resource_servers().await?)
+}
+
+/// One API.
+pub async fn resource(
+    registrar: &Registrar,
+    identifier: &str,
+) -> Result<ResourceServer, RegistrarError> {
+    registrar.may(Right::ClientsRead)?;
+    let found = registrar.store.reader().resource_server(identifier).await?;
+    found.ok_or_else(|| RegistrarError::NotFound("resource", identifier.to_owned()))
 }
 
 /// The signing keys that are not forgotten.

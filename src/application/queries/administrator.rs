@@ -3,19 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    application::{
-        Failure, Ports,
-        access::{self, LiveToken, Presented},
-        administration::{Administrator, Version},
-        directory::Sight,
-        trail::Origin,
-    },
+    application::{Failure, Ports, access, administration::Administrator, trail::Origin},
     domain::{
         administration::{EVERYTHING, Right},
-        decision::{self, can},
+        decision::can,
         event::Actor,
         resource::ResourceServer,
-        role::{Authority, Permission},
+        role::Permission,
         scope::Scope,
     },
     protocol::{
@@ -47,28 +41,20 @@ pub fn resource_server(issuer: &Issuer) -> ResourceServer {
     }
 }
 
-/// The administrator who presents this token. `expected` are the versions that a change is meant for.
+/// The administrator who presents this token.
 pub async fn administrator(
     ports: &Ports,
     token: &str,
     origin: &Origin,
-    expected: Option<Vec<Version>>,
 ) -> Result<Administrator, Failure> {
-    let presented = Presented::read(ports, token).await;
-    let (found, sight) = ports.directory.look(&presented.records()).await?;
     let here = audience(&ports.settings.issuer);
-    let live = match presented.content(ports, &found)? {
-        Some(content) => access::live(&sight, content, ports.clock.now()).await?,
-        None => None,
-    };
+    let (live, sight) = access::present(ports, token).await?;
     let live = live
         .filter(|live| live.claims.aud.contains(&here))
         .ok_or_else(invalid)?;
-    let holding = Holding::of(&sight, &live).await?;
-    let rights = Right::ALL.iter().copied().filter(|right| {
-        let actor = holding.actor(&live);
-        can(actor, right.as_str(), Some(&here)).allowed
-    });
+    let bearer = live.bearer(&sight).await?;
+    let may = |right: &Right| can(bearer.actor(), right.as_str(), Some(&here)).allowed;
+    let rights = Right::ALL.iter().copied().filter(may).collect();
     let (actor, granted) = if let Some(user) = &live.user {
         (Actor::User(user.id.clone()), BTreeSet::new())
     } else {
@@ -81,51 +67,16 @@ pub async fn administrator(
         (Actor::Client(live.client.id.clone()), granted)
     };
     Ok(Administrator {
-        rights: rights.collect(),
+        rights,
         origin: Origin {
             by: Some(actor.clone()),
             ..origin.clone()
         },
         actor,
         granted,
-        expected,
+        here,
+        expected: None,
     })
-}
-
-/// What the caller of a token may do, now.
-struct Holding {
-    authority: Option<std::sync::Arc<Authority>>,
-    audience: Vec<String>,
-}
-
-impl Holding {
-    async fn of(sight: &Sight<'_>, live: &LiveToken) -> Result<Self, Failure> {
-        let authority = match &live.user {
-            Some(user) => Some(sight.authority(&user.id).await?),
-            None => None,
-        };
-        Ok(Self {
-            authority,
-            audience: live.claims.aud.iter().cloned().collect(),
-        })
-    }
-
-    fn actor<'a>(&'a self, live: &'a LiveToken) -> decision::Actor<'a> {
-        let (rights, scope) = (&live.client.rights, &live.claims.scope);
-        match &self.authority {
-            Some(authority) => decision::Actor::Token {
-                authority,
-                rights,
-                scope,
-                audience: &self.audience,
-            },
-            None => decision::Actor::Client {
-                rights,
-                scope,
-                audience: &self.audience,
-            },
-        }
-    }
 }
 
 fn invalid() -> OAuthError {

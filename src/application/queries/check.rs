@@ -10,13 +10,14 @@ use std::sync::Arc;
 use crate::{
     application::{
         Failure, Ports,
-        access::{self, LiveToken, Presented},
+        access::{self, LiveToken},
         client_auth,
         directory::Sight,
         limits::Endpoint,
         trail::Origin,
     },
     domain::{
+        administration::MAY_CHECK,
         client::Client,
         decision::{Actor, Decision, Reason, can},
         id::UserId,
@@ -29,8 +30,6 @@ use crate::{
     },
 };
 
-/// The scope value, and permission, of those who may ask about everybody.
-pub const MAY_CHECK: &str = "authorize:check";
 /// Questions at most in one request.
 pub const MAX_QUESTIONS: usize = 100;
 
@@ -80,9 +79,7 @@ pub async fn asker(ports: &Ports, caller: Caller<'_>, origin: &Origin) -> Result
             })
         }
         Caller::Token(token) => {
-            let presented = Presented::read(ports, token).await;
-            let (found, sight) = ports.directory.look(&presented.records()).await?;
-            let live = read(ports, &sight, presented, &found).await?;
+            let (live, _) = access::present(ports, token).await?;
             let live = live.filter(|live| {
                 let own = ports.settings.issuer.as_str();
                 live.claims.aud.contains(own)
@@ -137,28 +134,14 @@ pub async fn check(
             Ok(decide(Actor::User(&authority), questions))
         }
         Subject::Token(token) => {
-            let presented = Presented::read(ports, token).await;
-            let (found, sight) = ports.directory.look(&presented.records()).await?;
-            let live = read(ports, &sight, presented, &found).await?;
+            let (live, sight) = access::present(ports, token).await?;
             match live {
                 Some(live) if may_ask_about(&sight, asker, &live).await? => {
-                    by_token(&sight, &live, questions).await
+                    Ok(decide(live.bearer(&sight).await?.actor(), questions))
                 }
                 _ => Ok(all(Reason::TokenInactive)),
             }
         }
-    }
-}
-
-async fn read(
-    ports: &Ports,
-    sight: &Sight<'_>,
-    presented: Presented,
-    found: &[Option<Vec<u8>>],
-) -> Result<Option<LiveToken>, Failure> {
-    match presented.content(ports, found)? {
-        Some(content) => access::live(sight, content, ports.clock.now()).await,
-        None => Ok(None),
     }
 }
 
@@ -175,31 +158,6 @@ async fn may_ask_about(
         servers.extend(sight.resource_server(identifier).await?);
     }
     Ok(may_learn(&asker.client, &live.claims, &servers))
-}
-
-async fn by_token(
-    sight: &Sight<'_>,
-    live: &LiveToken,
-    questions: &[Question<'_>],
-) -> Result<Vec<Decision>, Failure> {
-    let audience: Vec<String> = live.claims.aud.iter().cloned().collect();
-    let (rights, scope) = (&live.client.rights, &live.claims.scope);
-    let Some(user) = &live.user else {
-        let actor = Actor::Client {
-            rights,
-            scope,
-            audience: &audience,
-        };
-        return Ok(decide(actor, questions));
-    };
-    let authority = sight.authority(&user.id).await?;
-    let actor = Actor::Token {
-        authority: &authority,
-        rights,
-        scope,
-        audience: &audience,
-    };
-    Ok(decide(actor, questions))
 }
 
 fn decide(actor: Actor<'_>, questions: &[Question<'_>]) -> Vec<Decision> {

@@ -3,15 +3,10 @@
 use crate::{
     application::{
         ports::Page,
-        records::{GroupRecord, PermissionRecord, Record, RoleRecord, UserRecord},
+        records::{GroupRecord, Record, RoleRecord, UserRecord},
         registrar::{Registrar, RegistrarError},
     },
-    domain::{
-        id::GroupId,
-        profile::ProfileField,
-        role::{Group, Role},
-        user::User,
-    },
+    domain::{id::GroupId, profile, role::Group, user::User},
 };
 
 /// Whether hashes of passwords go along.
@@ -27,7 +22,8 @@ pub enum Passwords {
 pub async fn roles_and_groups(registrar: &Registrar) -> Result<Vec<Record>, RegistrarError> {
     let reader = registrar.store.reader();
     let (roles, groups) = (reader.roles().await?, reader.groups().await?);
-    let mut records: Vec<Record> = roles.iter().map(role).collect();
+    let roles_first = roles.iter().map(|role| Record::Role(RoleRecord::of(role)));
+    let mut records: Vec<Record> = roles_first.collect();
     let mut written: Vec<&Group> = Vec::new();
     while written.len() < groups.len() {
         let before = written.len();
@@ -42,8 +38,8 @@ pub async fn roles_and_groups(registrar: &Registrar) -> Result<Vec<Record>, Regi
             break;
         }
     }
-    let names = (&*groups, &*roles);
-    records.extend(written.into_iter().map(|it| group(it, names)));
+    let group = |group| Record::Group(GroupRecord::of(group, &groups, &roles));
+    records.extend(written.into_iter().map(group));
     Ok(records)
 }
 
@@ -65,14 +61,13 @@ pub async fn users(
                 found.and_then(|(_, hash)| hash)
             }
         };
-        let claims = reader.authority(&user.id).await?.claims;
         let named = groups
             .iter()
             .filter(|it| membership.groups.contains(&it.id));
         records.push(UserRecord {
             roles: membership.roles,
+            claims: membership.claims,
             groups: named.map(|group| group.name.clone()).collect(),
-            claims,
             password_hash: hash.map(|hash| hash.as_str().to_owned()),
             ..plain(&user)
         });
@@ -81,41 +76,17 @@ pub async fn users(
 }
 
 fn plain(user: &User) -> UserRecord {
-    let known = ProfileField::ALL.iter().filter_map(|field| {
-        let value = field.of(&user.profile)?;
-        Some((field.claim().to_owned(), value))
-    });
+    let known = profile::claims(&user.profile);
     UserRecord {
         id: Some(user.id.to_string()),
         username: user.username.to_string(),
         email: user.email.as_ref().map(ToString::to_string),
         email_verified: user.email_verified,
         active: user.is_active(),
-        profile: known.collect(),
+        profile: known
+            .map(|(claim, value)| (claim.to_owned(), value))
+            .collect(),
         created_at: Some(user.created_at.0),
         ..UserRecord::default()
     }
-}
-
-fn role(role: &Role) -> Record {
-    let permissions = role.permissions.iter().map(|held| PermissionRecord {
-        name: held.name.clone(),
-        resource: held.resource.clone(),
-    });
-    Record::Role(RoleRecord {
-        name: role.name.clone(),
-        description: role.description.clone(),
-        permissions: permissions.collect(),
-    })
-}
-
-fn group(group: &Group, (groups, roles): (&[Group], &[Role])) -> Record {
-    let named = roles.iter().filter(|role| group.roles.contains(&role.id));
-    let parent = group.parent.as_ref();
-    let parent = parent.and_then(|id| groups.iter().find(|group| group.id == *id));
-    Record::Group(GroupRecord {
-        name: group.name.clone(),
-        roles: named.map(|role| role.name.clone()).collect(),
-        parent: parent.map(|group| group.name.clone()),
-    })
 }

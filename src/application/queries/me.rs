@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     application::{
         Failure, Ports,
-        access::{self, LiveToken, Presented},
+        access::{self, LiveToken},
     },
     domain::user::User,
     protocol::error::{ErrorCode, OAuthError},
@@ -36,12 +36,8 @@ pub(in crate::application) async fn live(
     ports: &Ports,
     access_token: &str,
 ) -> Result<LiveToken, Failure> {
-    let presented = Presented::read(ports, access_token).await;
-    let (found, sight) = ports.directory.look(&presented.records()).await?;
-    let content = presented.content(ports, &found)?.ok_or_else(invalid)?;
-    let live = access::live(&sight, content, ports.clock.now())
-        .await?
-        .ok_or_else(invalid)?;
+    let (live, _) = access::present(ports, access_token).await?;
+    let live = live.ok_or_else(invalid)?;
     let is_for_us = live.claims.aud.contains(ports.settings.issuer.as_str());
     if !is_for_us || !live.client.rights.may_log_in() || live.user.is_none() {
         return Err(invalid().into());

@@ -37,8 +37,19 @@ pub(in crate::cli) struct Rights {
 }
 
 impl Rights {
+    /// The same, if anything is said at all.
+    pub(super) fn said(self) -> Result<Option<ClientRights>, CliError> {
+        let is_silent = self.file.is_none()
+            && !self.first_party_login
+            && !self.map_like_keycloak
+            && self.allow_role.is_empty()
+            && self.allow_permission.is_empty()
+            && self.map_claim.is_empty();
+        (!is_silent).then(|| self.parse()).transpose()
+    }
+
     /// The rights that a file holds.
-    pub(super) fn of_file(file: &Path) -> Result<ClientRights, CliError> {
+    fn of_file(file: &Path) -> Result<ClientRights, CliError> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             CliError::failed(format!("cannot read {}: {error}", file.display()))
         })?;

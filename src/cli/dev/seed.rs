@@ -13,6 +13,7 @@ use crate::{
             change_client::{delete_client, rotate_client_secret},
             change_user::set_password,
             define_role::{DefineRole, define_role},
+            edit_client::ClientEdit,
             register_client::{RegisterClient, register_client},
             register_user::{EmailProof, RegisterUser, register_user},
         },
@@ -82,7 +83,8 @@ async fn forget_moved(
         return Ok(());
     };
     let present = present.redirect_uris.iter().map(RedirectUri::as_str);
-    if present.eq(client.redirect_uris.iter().map(String::as_str)) {
+    let wanted = client.settings.redirect_uris.iter().flatten();
+    if present.eq(wanted.map(String::as_str)) {
         return Ok(());
     }
     delete_client(registrar, &id).await.map(drop)
@@ -171,35 +173,47 @@ async fn seed_client(
 }
 
 fn demo_spa() -> Result<RegisterClient, RegistrarError> {
+    let settings = ClientEdit {
+        name: Some("Demo single-page app".to_owned()),
+        redirect_uris: Some(vec!["http://localhost:5173/callback".to_owned()]),
+        post_logout_redirect_uris: Some(vec!["http://localhost:5173/".to_owned()]),
+        origins: Some(vec!["http://localhost:5173".to_owned()]),
+        scope: Some(scope(SCOPE)?),
+        ..ClientEdit::default()
+    };
     Ok(RegisterClient {
         id: Some("demo-spa".to_owned()),
-        redirect_uris: vec!["http://localhost:5173/callback".to_owned()],
-        post_logout_redirect_uris: vec!["http://localhost:5173/".to_owned()],
-        origins: vec!["http://localhost:5173".to_owned()],
-        scope: Some(scope(SCOPE)?),
-        ..RegisterClient::preset(ClientKind::Spa, "Demo single-page app")
+        ..RegisterClient::with(ClientKind::Spa, settings)
     })
 }
 
 fn demo_web(secret: SecretString) -> Result<RegisterClient, RegistrarError> {
+    let settings = ClientEdit {
+        name: Some("Demo web application".to_owned()),
+        redirect_uris: Some(vec!["http://localhost:3000/callback".to_owned()]),
+        post_logout_redirect_uris: Some(vec!["http://localhost:3000/".to_owned()]),
+        scope: Some(scope(SCOPE)?),
+        // Much software with a secret does not know PKCE yet; it should be able to try us.
+        pkce: Some(PkcePolicy::Optional),
+        ..ClientEdit::default()
+    };
     Ok(RegisterClient {
         id: Some("demo-web".to_owned()),
         secret: Some(secret),
-        redirect_uris: vec!["http://localhost:3000/callback".to_owned()],
-        post_logout_redirect_uris: vec!["http://localhost:3000/".to_owned()],
-        scope: Some(scope(SCOPE)?),
-        // Much software with a secret does not know PKCE yet; it should be able to try us.
-        pkce: PkcePolicy::Optional,
-        ..RegisterClient::preset(ClientKind::Web, "Demo web application")
+        ..RegisterClient::with(ClientKind::Web, settings)
     })
 }
 
 fn demo_service(secret: SecretString) -> Result<RegisterClient, RegistrarError> {
+    let settings = ClientEdit {
+        name: Some("Demo service".to_owned()),
+        scope: Some(scope(SERVICE_SCOPE)?),
+        ..ClientEdit::default()
+    };
     Ok(RegisterClient {
         id: Some(SERVICE.to_owned()),
         secret: Some(secret),
-        scope: Some(scope(SERVICE_SCOPE)?),
-        ..RegisterClient::preset(ClientKind::Service, "Demo service")
+        ..RegisterClient::with(ClientKind::Service, settings)
     })
 }
 
@@ -207,23 +221,31 @@ fn playground_client(
     secret: SecretString,
     issuer: &Issuer,
 ) -> Result<RegisterClient, RegistrarError> {
+    let settings = ClientEdit {
+        name: Some("Playground".to_owned()),
+        redirect_uris: Some(vec![issuer.url(playground::CALLBACK)]),
+        post_logout_redirect_uris: Some(vec![issuer.url(playground::PATH)]),
+        scope: Some(scope(SCOPE)?),
+        ..ClientEdit::default()
+    };
     Ok(RegisterClient {
         id: Some(PLAYGROUND.to_owned()),
         secret: Some(secret),
-        redirect_uris: vec![issuer.url(playground::CALLBACK)],
-        post_logout_redirect_uris: vec![issuer.url(playground::PATH)],
-        scope: Some(scope(SCOPE)?),
-        ..RegisterClient::preset(ClientKind::Web, "Playground")
+        ..RegisterClient::with(ClientKind::Web, settings)
     })
 }
 
 fn playground_script(issuer: &Issuer) -> Result<RegisterClient, RegistrarError> {
+    let settings = ClientEdit {
+        name: Some("Playground script".to_owned()),
+        redirect_uris: Some(vec![issuer.url(playground::CALLBACK)]),
+        post_logout_redirect_uris: Some(vec![issuer.url(playground::PATH)]),
+        scope: Some(scope(SCOPE)?),
+        ..ClientEdit::default()
+    };
     Ok(RegisterClient {
         id: Some(PLAYGROUND_SCRIPT.to_owned()),
-        redirect_uris: vec![issuer.url(playground::CALLBACK)],
-        post_logout_redirect_uris: vec![issuer.url(playground::PATH)],
-        scope: Some(scope(SCOPE)?),
-        ..RegisterClient::preset(ClientKind::Spa, "Playground script")
+        ..RegisterClient::with(ClientKind::Spa, settings)
     })
 }
 

@@ -65,8 +65,7 @@ fn assignment(text: &str) -> Result<(ProfileField, String), String> {
 }
 
 fn field(name: &str) -> Result<ProfileField, String> {
-    let found = ProfileField::ALL.iter().find(|field| field.claim() == name);
-    found.copied().ok_or_else(|| {
+    ProfileField::of_claim(name).ok_or_else(|| {
         let known: Vec<_> = ProfileField::ALL
             .iter()
             .map(|field| field.claim())

@@ -8,10 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -260,10 +257,5 @@ fn document(keys: &[SigningKey], now: Timestamp) -> Document {
         .filter(|key| phase(key, now) != Phase::Dead)
         .map(|key| &key.public_jwk)
         .collect();
-    let body = json!({ "keys": keys }).to_string();
-    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(&body));
-    Document {
-        etag: format!("\"{digest}\""),
-        body: Bytes::from(body),
-    }
+    Document::of(json!({ "keys": keys }).to_string())
 }

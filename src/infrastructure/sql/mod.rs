@@ -228,6 +228,12 @@ impl UnitOfWork for Sql<DatabaseTransaction> {
         }
         Ok(())
     }
+
+    async fn rollback(self: Box<Self>) -> Result<(), StoreError> {
+        let Bounded { inner, patience } = self.connection;
+        let undone = patience.wait(inner.rollback()).await;
+        undone.map_err(|error| store_error(&error))
+    }
 }
 
 /// `text` unless it holds a NUL, which no stored text does.

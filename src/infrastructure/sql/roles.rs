@@ -112,8 +112,10 @@ impl<C: ConnectionTrait + Send> Roles for Sql<C> {
             .filter(group_member::COLUMN.user_id.eq(user))
             .all(&self.connection)
             .await;
+        let claims = claims_of(&self.connection, user).await;
         let (roles, groups) = (self.checked(roles)?, self.checked(groups)?);
         Ok(Membership {
+            claims: to_claims(self.checked(claims)?)?,
             roles: roles.into_iter().map(|role| role.name).collect(),
             groups: groups
                 .into_iter()
@@ -129,7 +131,7 @@ impl<C: ConnectionTrait + Send> Roles for Sql<C> {
         let carries = |group: &Group| group.roles.iter().any(|role| roles.contains(role.as_str()));
         let groups: Vec<&str> = all
             .iter()
-            .filter(|group| outwards(&all, group).any(carries))
+            .filter(|group| group.outwards(&all).any(carries))
             .map(|group| group.id.as_str())
             .collect();
         let is_groupless = groups.is_empty();
@@ -174,15 +176,6 @@ async fn role_ids_with_everything(
         .all(connection)
         .await?;
     Ok(rows.into_iter().map(|row| row.role_id).collect())
-}
-
-/// A group and those around it.
-fn outwards<'a>(groups: &'a [Group], group: &'a Group) -> impl Iterator<Item = &'a Group> {
-    std::iter::successors(Some(group), |group| {
-        let parent = group.parent.as_ref()?;
-        groups.iter().find(|other| other.id == *parent)
-    })
-    .take(MAX_NESTING)
 }
 
 /// The groups of a user and those around them, identifiers with names. Bounded, whatever is stored.

@@ -11,11 +11,11 @@ mod check;
 pub mod json;
 pub mod problem;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::Response,
     routing::{get, post},
 };
@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::problem::{Kind, Problem};
 use super::{Web, answer, context, limits};
 use crate::{
-    application::{Failure, limits::Endpoint},
+    application::{Failure, limits::Endpoint, ports::Document},
     protocol::{bearer, metadata::paths, params::Params},
 };
 
@@ -52,9 +52,13 @@ pub fn router() -> Router<Arc<Web>> {
         .method_not_allowed_fallback(wrong_method)
 }
 
-/// GET: what the administration API is. No secret.
-async fn openapi() -> Response {
-    ok(&admin::openapi::document())
+/// GET: what the administration API is, the same as long as the process runs. No secret.
+async fn openapi(headers: HeaderMap) -> Response {
+    static DESCRIPTION: LazyLock<Document> = LazyLock::new(|| {
+        let body = serde_json::to_vec(&admin::openapi::document()).unwrap_or_default();
+        Document::of(body)
+    });
+    answer::document(&DESCRIPTION, headers.get(header::IF_NONE_MATCH))
 }
 
 /// An answer that nobody may store.

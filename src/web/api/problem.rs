@@ -17,7 +17,7 @@ use crate::{
         Failure, commands::rotate_keys::RotateError, explanation, limits::Limited,
         registrar::RegistrarError,
     },
-    domain::profile::ProfileField,
+    domain::{administration::Right, profile::ProfileField},
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -277,7 +277,7 @@ fn pointer(field: &str) -> String {
         "origin" => "allowed_origins",
         "response_mode" => "response_modes",
         "auth_method" => "token_endpoint_auth_method",
-        claim if ProfileField::ALL.iter().any(|it| it.claim() == claim) => {
+        claim if ProfileField::of_claim(claim).is_some() => {
             return format!("/profile/{claim}");
         }
         same => same,
@@ -298,12 +298,25 @@ impl From<RegistrarError> for Problem {
             RegistrarError::Exists(what) => {
                 Self::new(Kind::Conflict).detail(format!("this {what} exists already"))
             }
-            RegistrarError::Forbidden(lack) => Self::new(Kind::Forbidden).detail(lack),
+            RegistrarError::Lacks(right) => insufficient(Some(right))
+                .detail(format!("it needs the permission {}", right.as_str())),
+            RegistrarError::Beyond(what) => insufficient(None).detail(what),
             RegistrarError::Stale => Self::new(Kind::PreconditionFailed),
             RegistrarError::LastOwner => Self::new(Kind::Conflict).detail(error.to_string()),
             RegistrarError::Store(error) => Failure::from(error).into(),
             RegistrarError::Hash(error) => Failure::from(error).into(),
         }
+    }
+}
+
+/// A token that does not let its caller do this (RFC 6750 §3.1), with the scope value that would where there
+/// is one.
+fn insufficient(right: Option<Right>) -> Problem {
+    let challenge = bearer::insufficient_scope(right.map(Right::as_str));
+    let problem = Problem::new(Kind::Forbidden);
+    match HeaderValue::try_from(challenge) {
+        Ok(challenge) => problem.challenge(challenge),
+        Err(_) => problem,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn views(
     login: &Login,
 ) -> Result<Vec<SessionView>, Failure> {
     let this = &login.authentication.session;
-    let mut found = sessions::of(&web.ports, user).await?;
+    let mut found = sessions::of(web.ports.store.reader(), user, web.ports.clock.now()).await?;
     found.sort_by_key(|session| session.id != *this);
     let (_, sight) = web.ports.directory.look(&[]).await?;
     let mut views = Vec::with_capacity(found.len());

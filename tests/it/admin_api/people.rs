@@ -152,11 +152,24 @@ on_both! {
         assert_problem(&desk.post("/outbox/retry", &json!({ "id": "none" })).await, 404, "not-found");
         assert_eq!(desk.get("/statistics/logins").await.status, 200);
         let resource = json!({ "identifier": "https://new.example", "name": "New", "scope": "a b" });
-        assert_eq!(desk.put("/resources", Some(&resource)).await.status, 200);
+        let made = desk.post("/resources", &resource).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        assert_problem(&desk.post("/resources", &resource).await, 409, "conflict");
+        let path = made.header("location").strip_prefix("/api/admin").unwrap().to_owned();
+        let read = desk.get(&path).await;
+        assert_eq!((read.json(), read.header("etag")), (made.json(), made.header("etag")));
+        let (tag, change) = (read.header("etag").to_owned(), json!({ "name": "Newer", "scope": "a" }));
+        let matching = [("if-match", tag.as_str())];
+        let changed = desk.send(Method::PUT, &path, &matching, Some(&change)).await;
+        assert_eq!((changed.status.as_u16(), &changed.json()["scope"]), (200, &json!("a")));
+        let stale = desk.send(Method::PUT, &path, &matching, Some(&change)).await;
+        assert_problem(&stale, 412, "precondition-failed");
+        assert_problem(&desk.put("/resources/https%3A%2F%2Fother.example", Some(&change)).await, 404, "not-found");
         let resources = desk.get("/resources").await.json();
         let mut resources = resources["items"].as_array().unwrap().iter();
         assert!(resources.any(|it| it["identifier"] == "https://new.example"));
-        assert_problem(&desk.put("/resources", Some(&json!({ "identifier": "x", "name": "x" }))).await, 400, "invalid-member");
+        let unfit = json!({ "identifier": "x", "name": "x" });
+        assert_problem(&desk.post("/resources", &unfit).await, 400, "invalid-member");
     }
 
     async fn every_setting_of_an_application_is_set_shown_taken_back_and_bounded(app: TestApp) {

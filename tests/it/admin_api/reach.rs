@@ -1,11 +1,9 @@
 //! Nobody gives what they do not hold, touches who holds more, or leaves the provider without an owner.
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{Desk, assert_problem, prepare, service_token, user_token, user_with};
+use super::{Desk, api, assert_problem, make_known, prepare, service_token, user_token, user_with};
 use crate::support::app::{Stage, TestApp, on_both, random_offset};
 
 /// An administrator of users and roles, who is no owner.
@@ -115,6 +113,75 @@ on_both! {
         assert_eq!(me.get("/users").await.status, StatusCode::OK, "the owner is as before");
     }
 
+    async fn c168_no_client_gives_its_administrator_more_than_they_hold(app: TestApp) {
+        prepare(&app).await;
+        user_with(&app, "owner", &["*"]).await;
+        user_with(&app, "lesser", &["clients:read", "clients:write", "users:read", "document:*"]).await;
+        let desk = Desk::new(&app, user_token(&app, "lesser").await);
+        let here = api();
+        let service = |id: &str, scope: &str, at: &str| {
+            json!({ "kind": "service", "client_name": "S", "client_id": id, "scope": scope, "resources": [at] })
+        };
+        let web = |scope: &str, consent: &str| json!({
+            "kind": "web", "client_name": "W", "redirect_uris": ["https://lesser.example/cb"],
+            "scope": scope, "resources": [here], "consent": consent,
+        });
+        // Neither by a service that would do it, nor by an application that an owner signs in to.
+        let mut released = service("released", "permissions", &here);
+        released["rights"] = json!({ "permissions": ["*"] });
+        for beyond in [
+            service("everything", "*", &here),
+            service("writer", "users:read users:write", &here),
+            service("elsewhere", "billing", "https://api.example"),
+            service("checker", "authorize:check", "https://api.example"),
+            web("openid users:write", "implied"),
+            web("openid *", "remember"),
+            released,
+        ] {
+            make_known(&app, "https://api.example").await;
+            let answer = desk.post("/clients", &beyond).await;
+            assert_problem(&answer, 403, "forbidden");
+        }
+        assert_eq!(desk.post("/clients", &service("reader", "users:read", &here)).await.status, 201);
+        assert_eq!(desk.post("/clients", &service("editor", "document:write", "https://api.example")).await.status, 201);
+        assert_eq!(desk.post("/clients", &web("openid users:read", "remember")).await.status, 201);
+        // Nor by changing one that they may have.
+        for change in [
+            json!({ "scope": "users:read users:write" }),
+            json!({ "scope": "*" }),
+            json!({ "scope": "permissions", "rights": { "permissions": ["*"] } }),
+        ] {
+            assert_problem(&desk.patch("/clients/reader", &change).await, 403, "forbidden");
+        }
+        // Nor by the secret of one that holds more, which they cannot stop either.
+        let owner = Desk::new(&app, user_token(&app, "owner").await);
+        assert_eq!(owner.post("/clients", &service("root", "*", &here)).await.status, 201);
+        for answer in [
+            desk.post("/clients/root/secrets", &json!({})).await,
+            desk.post("/clients/root/disable", &json!(null)).await,
+            desk.post("/clients/root/enable", &json!(null)).await,
+            desk.patch("/clients/root", &json!({ "client_name": "Mine" })).await,
+            desk.delete("/clients/root").await,
+        ] {
+            assert_problem(&answer, 403, "forbidden");
+        }
+        assert_eq!(owner.get("/clients/root").await.json()["status"], "active");
+        // What the administration API is, the server says itself.
+        let own = format!("/resources/{}", here.replace(':', "%3A").replace('/', "%2F"));
+        let change = json!({ "name": "Mine", "scope": "" });
+        assert_problem(&owner.put(&own, Some(&change)).await, 403, "forbidden");
+    }
+
+    async fn a_refusal_names_the_scope_that_would_do(app: TestApp) {
+        prepare(&app).await;
+        let desk = Desk::new(&app, service_token(&app, "users:read").await);
+        let answer = desk.get("/clients").await;
+        assert_problem(&answer, 403, "forbidden");
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+        assert!(challenge.contains("scope=\"clients:read\""), "{challenge}");
+    }
+
     async fn the_last_owner_cannot_be_removed_in_any_way(app: TestApp) {
         prepare(&app).await;
         let owner = user_with(&app, "owner", &["*"]).await;
@@ -138,8 +205,6 @@ on_both! {
         let second = user_with(&app, "second", &["*"]).await;
         assert_eq!(desk.delete(&user).await.status, StatusCode::NO_CONTENT);
         assert_problem(&service.delete(&format!("/users/{second}")).await, 409, "conflict");
-        // What was refused is rolled back when the pool gets round to it, and holds a lock until then.
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
     async fn who_loses_a_role_cannot_give_it_any_more(app: TestApp) {

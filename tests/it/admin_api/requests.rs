@@ -212,6 +212,12 @@ on_both! {
         let mended = desk.send(Method::POST, "/clients", &key, Some(&client)).await;
         assert_eq!(mended.status, StatusCode::CREATED);
         assert_ne!(mended.json()["client_id"], first.json()["client_id"]);
+        // Who lost the right is not shown a secret again.
+        app.change_client("service", |client| client.scope = "clients:read *".parse().unwrap()).await;
+        let lesser = Desk::new(&app, service_token(&app, "clients:read").await);
+        let key = [("idempotency-key", "6f0c")];
+        let again = lesser.send(Method::POST, "/clients", &key, Some(&client)).await;
+        assert_problem(&again, 403, "forbidden");
         for wrong in ["", "with space", &"x".repeat(256)] {
             let answer = desk.send(Method::POST, "/clients", &[("idempotency-key", wrong)], Some(&client)).await;
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong:?}");

@@ -42,6 +42,7 @@ fn body(path: &str) -> Value {
         "{group}" => json!({ "roles": [] }),
         "clients" => json!({ "kind": "service", "client_name": "table" }),
         "resources" => json!({ "identifier": "https://table.example", "name": "table" }),
+        "{identifier}" => json!({ "name": "table", "scope": "" }),
         _ => json!({}),
     }
 }

@@ -69,6 +69,16 @@ fn a_client_is_changed_by_flags_and_the_trail_says_what_was_before() {
         (&back["links"]["logo"], &back["default_max_age"]),
         (&json!(null), &json!(null))
     );
+    desk.ok(&words(
+        "client change shop --origin https://store.example --allow-permission order:*",
+    ));
+    let emptied = desk.ok(&words("client change shop --unset origin"));
+    assert_eq!(emptied["allowed_origins"], json!([]));
+    assert_eq!(
+        emptied["rights"]["permissions"],
+        json!(["order:*"]),
+        "not said, so kept"
+    );
     for wrong in [
         "client change shop --access-token-lifetime 2d",
         "client change shop --logo-uri http://store.example/logo.svg",

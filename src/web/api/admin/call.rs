@@ -53,7 +53,7 @@ pub(super) async fn call(
     work: impl AsyncFnOnce(Registrar) -> Result<Response, Problem>,
 ) -> Response {
     let work = async {
-        let registrar = registrar(web, parts, None).await?;
+        let registrar = registrar(web, parts).await?;
         refusals_noted(web, parts, registrar, work).await
     };
     counted(web, parts, Endpoint::Administration, work).await
@@ -66,14 +66,12 @@ pub(super) async fn call_on_version(
     work: impl AsyncFnOnce(Registrar) -> Result<Response, Problem>,
 ) -> Response {
     let work = async {
-        let known = registrar(web, parts, None).await?;
-        let Acting::Administrator(mut who) = known.acting else {
-            return Err(Problem::new(Kind::ServerError));
-        };
         // Whoever is nobody is told that first.
-        who.expected = expected(parts)?;
-        let acting = Acting::Administrator(who);
-        let registrar = Registrar::of(&web.ports, acting);
+        let mut registrar = registrar(web, parts).await?;
+        let expected = expected(parts)?;
+        if let Acting::Administrator(who) = &mut registrar.acting {
+            who.expected = expected;
+        }
         refusals_noted(web, parts, registrar, work).await
     };
     counted(web, parts, Endpoint::Administration, work).await
@@ -92,11 +90,14 @@ async fn refusals_noted(
         .as_ref()
         .is_err_and(|problem| problem.kind == Kind::Forbidden)
     {
-        let client = match &origin.by {
-            Some(Actor::Client(client)) => Some(client.clone()),
-            Some(Actor::User(_) | Actor::Operator | Actor::System) | None => None,
+        // Refusals share a line with others of the same caller only.
+        let (user, client) = match &origin.by {
+            Some(Actor::User(user)) => (Some(user.clone()), None),
+            Some(Actor::Client(client)) => (None, Some(client.clone())),
+            Some(Actor::Operator | Actor::System) | None => (None, None),
         };
         let about = About {
+            user,
             client,
             detail: Some(json!({
                 "method": parts.method.as_str(),
@@ -112,14 +113,10 @@ async fn refusals_noted(
     done
 }
 
-async fn registrar(
-    web: &Web,
-    parts: &Parts,
-    expected: Option<Vec<Version>>,
-) -> Result<Registrar, Problem> {
+async fn registrar(web: &Web, parts: &Parts) -> Result<Registrar, Problem> {
     let token = bearer_token(parts)?;
     let origin = context::origin(parts);
-    let who = administrator(&web.ports, token, &origin, expected).await?;
+    let who = administrator(&web.ports, token, &origin).await?;
     let acting = Acting::Administrator(Box::new(who));
     Ok(Registrar::of(&web.ports, acting))
 }

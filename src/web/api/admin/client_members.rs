@@ -23,271 +23,171 @@ use crate::{
     },
 };
 
-/// An application to be. What is absent is what is usual for its kind.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewClient {
-    /// `spa` (a script in the browser), `web` (with a server of its own), `native` or `service`.
-    #[schema(value_type = String)]
-    kind: ClientKind,
-    /// What users are shown.
-    #[schema(min_length = 1, max_length = 100)]
-    client_name: String,
-    /// Generated where absent.
-    client_id: Option<String>,
-    #[schema(value_type = Option<String>)]
-    token_endpoint_auth_method: Option<ClientAuthMethod>,
-    /// The public keys of `private_key_jwt` (RFC 7517 §5).
-    #[schema(value_type = Option<Object>)]
-    jwks: Option<Value>,
-    /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    assertion_audience: AssertionAudience,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    post_logout_redirect_uris: Vec<String>,
-    /// Every scope value that it may ask for.
-    #[schema(value_type = Option<String>)]
-    scope: Option<Scope>,
-    /// Every resource indicator that it may ask for.
-    #[serde(default)]
-    resources: Vec<String>,
-    /// Browser origins that may call the token endpoint.
-    #[serde(default)]
-    allowed_origins: Vec<String>,
-    /// `query`, `fragment`, `form_post`; all of them where empty.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    response_modes: BTreeSet<ResponseMode>,
-    /// `required` or `optional`.
-    #[schema(value_type = Option<String>)]
-    pkce: Option<PkcePolicy>,
-    /// `remember`, `always` or `implied`.
-    #[schema(value_type = Option<String>)]
-    consent: Option<ConsentPolicy>,
-    /// `jwt` or `opaque`.
-    #[schema(value_type = Option<String>)]
-    access_token_format: Option<AccessTokenFormat>,
-    #[schema(value_type = Option<String>)]
-    id_token_signed_response_alg: Option<SigningAlgorithm>,
-    /// Whether refresh tokens rotate: `rotate` or `keep`.
-    #[schema(value_type = Option<String>)]
-    refresh_rotation: Option<RefreshRotation>,
-    /// Life of access tokens, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
-    access_token_lifetime: Change<u64>,
-    /// Life of ID tokens, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
-    id_token_lifetime: Change<u64>,
-    /// A refresh token unused for so many seconds is dead; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 60)]
-    refresh_idle: Change<u64>,
-    /// Refresh tokens end after so many seconds in any case; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 60)]
-    refresh_absolute: Change<u64>,
-    /// How long a rotated refresh token may be retried, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, maximum = 300)]
-    refresh_grace: Change<u64>,
-    /// Seconds (OIDC Registration §2); null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>)]
-    default_max_age: Change<u64>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    client_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    logo_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    policy_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    tos_uri: Change<String>,
-    /// Requests that are answered in a minute, at each endpoint.
-    #[schema(minimum = 1)]
-    requests_per_minute: Option<u64>,
-    /// What it may ask of its users' rights: docs/permissions.md.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    rights: ClientRights,
+/// Declares what is said of an application: some members of its own, and those that can change.
+macro_rules! client_members {
+    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $($own)*
+            /// All of them.
+            redirect_uris: Option<Vec<String>>,
+            /// All of them.
+            post_logout_redirect_uris: Option<Vec<String>>,
+            /// Every scope value that it may ask for.
+            #[schema(value_type = Option<String>)]
+            scope: Option<Scope>,
+            /// Every resource indicator that it may ask for.
+            resources: Option<Vec<String>>,
+            /// Browser origins that may call the token endpoint, all of them.
+            allowed_origins: Option<Vec<String>>,
+            /// `query`, `fragment`, `form_post`; all of them where empty.
+            #[schema(value_type = Option<Vec<String>>)]
+            response_modes: Option<BTreeSet<ResponseMode>>,
+            /// `required` or `optional`.
+            #[schema(value_type = Option<String>)]
+            pkce: Option<PkcePolicy>,
+            /// `remember`, `always` or `implied`.
+            #[schema(value_type = Option<String>)]
+            consent: Option<ConsentPolicy>,
+            /// The public keys of `private_key_jwt` (RFC 7517 §5).
+            #[schema(value_type = Option<Object>)]
+            jwks: Option<Value>,
+            /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
+            #[schema(value_type = Option<String>)]
+            assertion_audience: Option<AssertionAudience>,
+            /// `jwt` or `opaque`.
+            #[schema(value_type = Option<String>)]
+            access_token_format: Option<AccessTokenFormat>,
+            #[schema(value_type = Option<String>)]
+            id_token_signed_response_alg: Option<SigningAlgorithm>,
+            /// Whether refresh tokens rotate: `rotate` or `keep`.
+            #[schema(value_type = Option<String>)]
+            refresh_rotation: Option<RefreshRotation>,
+            /// Life of access tokens, seconds; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
+            access_token_lifetime: Change<u64>,
+            /// Life of ID tokens, seconds; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
+            id_token_lifetime: Change<u64>,
+            /// A refresh token unused for so many seconds is dead; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, minimum = 60)]
+            refresh_idle: Change<u64>,
+            /// Refresh tokens end after so many seconds in any case; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, minimum = 60)]
+            refresh_absolute: Change<u64>,
+            /// How long a rotated refresh token may be retried, seconds; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, maximum = 300)]
+            refresh_grace: Change<u64>,
+            /// Seconds (OIDC Registration §2); null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>)]
+            default_max_age: Change<u64>,
+            /// An https address, shown to users; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            client_uri: Change<String>,
+            /// An https address, shown to users; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            logo_uri: Change<String>,
+            /// An https address, shown to users; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            policy_uri: Change<String>,
+            /// An https address, shown to users; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            tos_uri: Change<String>,
+            /// Requests that are answered in a minute, at each endpoint; null for the server's setting.
+            #[serde(default)]
+            #[schema(value_type = Option<u64>, minimum = 1)]
+            requests_per_minute: Change<u64>,
+            /// What it may ask of its users' rights, all of it: docs/permissions.md.
+            #[schema(value_type = Option<Object>)]
+            rights: Option<ClientRights>,
+        }
+
+        impl $name {
+            fn settings(self) -> ClientEdit {
+                ClientEdit {
+                    name: self.client_name.into(),
+                    redirect_uris: self.redirect_uris,
+                    post_logout_redirect_uris: self.post_logout_redirect_uris,
+                    scope: self.scope,
+                    resources: self.resources,
+                    origins: self.allowed_origins,
+                    response_modes: self.response_modes,
+                    pkce: self.pkce,
+                    consent: self.consent,
+                    jwks: self.jwks,
+                    assertion_audience: self.assertion_audience,
+                    access_token_format: self.access_token_format,
+                    id_token_algorithm: self.id_token_signed_response_alg,
+                    refresh_rotation: self.refresh_rotation,
+                    access_token_lifetime: self.access_token_lifetime.map(Duration::from_secs),
+                    id_token_lifetime: self.id_token_lifetime.map(Duration::from_secs),
+                    refresh_idle: self.refresh_idle.map(Duration::from_secs),
+                    refresh_absolute: self.refresh_absolute.map(Duration::from_secs),
+                    refresh_grace: self.refresh_grace.map(Duration::from_secs),
+                    default_max_age: self.default_max_age,
+                    client_uri: self.client_uri,
+                    logo_uri: self.logo_uri,
+                    policy_uri: self.policy_uri,
+                    tos_uri: self.tos_uri,
+                    requests_per_minute: self.requests_per_minute,
+                    rights: self.rights,
+                }
+            }
+        }
+    };
+}
+
+client_members! {
+    /// An application to be. What is absent is what is usual for its kind.
+    NewClient {
+        /// `spa` (a script in the browser), `web` (with a server of its own), `native` or `service`.
+        #[schema(value_type = String)]
+        kind: ClientKind,
+        /// What users are shown.
+        #[schema(min_length = 1, max_length = 100)]
+        client_name: String,
+        /// Generated where absent.
+        client_id: Option<String>,
+        #[schema(value_type = Option<String>)]
+        token_endpoint_auth_method: Option<ClientAuthMethod>,
+    }
+}
+
+client_members! {
+    /// What is to be another. What is absent stays as it is.
+    ClientChange {
+        /// What users are shown.
+        #[schema(min_length = 1, max_length = 100)]
+        client_name: Option<String>,
+    }
 }
 
 impl NewClient {
     /// The command that registers it.
-    pub(super) fn command(self) -> RegisterClient {
-        let usual = RegisterClient::preset(self.kind, self.client_name);
+    pub(super) fn command(mut self) -> RegisterClient {
         RegisterClient {
-            id: self.client_id,
+            id: self.client_id.take(),
             authentication: self.token_endpoint_auth_method,
-            jwks: self.jwks,
-            assertion_audience: self.assertion_audience,
-            redirect_uris: self.redirect_uris,
-            post_logout_redirect_uris: self.post_logout_redirect_uris,
-            scope: self.scope,
-            resources: self.resources,
-            origins: self.allowed_origins,
-            response_modes: self.response_modes,
-            pkce: self.pkce.unwrap_or(usual.pkce),
-            consent: self.consent.unwrap_or(usual.consent),
-            access_token_format: self
-                .access_token_format
-                .unwrap_or(usual.access_token_format),
-            id_token_algorithm: self
-                .id_token_signed_response_alg
-                .unwrap_or(usual.id_token_algorithm),
-            rights: self.rights,
-            more: ClientEdit {
-                requests_per_minute: Change::to(self.requests_per_minute),
-                refresh_rotation: self.refresh_rotation,
-                access_token_lifetime: self.access_token_lifetime.map(Duration::from_secs),
-                id_token_lifetime: self.id_token_lifetime.map(Duration::from_secs),
-                refresh_idle: self.refresh_idle.map(Duration::from_secs),
-                refresh_absolute: self.refresh_absolute.map(Duration::from_secs),
-                refresh_grace: self.refresh_grace.map(Duration::from_secs),
-                default_max_age: self.default_max_age,
-                client_uri: self.client_uri,
-                logo_uri: self.logo_uri,
-                policy_uri: self.policy_uri,
-                tos_uri: self.tos_uri,
-                ..ClientEdit::default()
-            },
-            ..usual
+            ..RegisterClient::with(self.kind, self.settings())
         }
     }
-}
-
-/// What is to be another. What is absent stays as it is.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClientChange {
-    /// What users are shown.
-    #[schema(min_length = 1, max_length = 100)]
-    client_name: Option<String>,
-    /// All of them.
-    redirect_uris: Option<Vec<String>>,
-    /// All of them.
-    post_logout_redirect_uris: Option<Vec<String>>,
-    /// Every scope value that it may ask for.
-    #[schema(value_type = Option<String>)]
-    scope: Option<Scope>,
-    /// Every resource indicator that it may ask for.
-    resources: Option<Vec<String>>,
-    /// Browser origins that may call the token endpoint, all of them.
-    allowed_origins: Option<Vec<String>>,
-    /// `query`, `fragment`, `form_post`; all of them where empty.
-    #[schema(value_type = Option<Vec<String>>)]
-    response_modes: Option<BTreeSet<ResponseMode>>,
-    /// `required` or `optional`.
-    #[schema(value_type = Option<String>)]
-    pkce: Option<PkcePolicy>,
-    /// `remember`, `always` or `implied`.
-    #[schema(value_type = Option<String>)]
-    consent: Option<ConsentPolicy>,
-    /// The public keys of `private_key_jwt` (RFC 7517 §5).
-    #[schema(value_type = Option<Object>)]
-    jwks: Option<Value>,
-    /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
-    #[schema(value_type = Option<String>)]
-    assertion_audience: Option<AssertionAudience>,
-    /// `jwt` or `opaque`.
-    #[schema(value_type = Option<String>)]
-    access_token_format: Option<AccessTokenFormat>,
-    #[schema(value_type = Option<String>)]
-    id_token_signed_response_alg: Option<SigningAlgorithm>,
-    /// Whether refresh tokens rotate: `rotate` or `keep`.
-    #[schema(value_type = Option<String>)]
-    refresh_rotation: Option<RefreshRotation>,
-    /// Life of access tokens, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
-    access_token_lifetime: Change<u64>,
-    /// Life of ID tokens, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 30, maximum = 86400)]
-    id_token_lifetime: Change<u64>,
-    /// A refresh token unused for so many seconds is dead; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 60)]
-    refresh_idle: Change<u64>,
-    /// Refresh tokens end after so many seconds in any case; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 60)]
-    refresh_absolute: Change<u64>,
-    /// How long a rotated refresh token may be retried, seconds; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, maximum = 300)]
-    refresh_grace: Change<u64>,
-    /// Seconds (OIDC Registration §2); null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>)]
-    default_max_age: Change<u64>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    client_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    logo_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    policy_uri: Change<String>,
-    /// An https address, shown to users; null for none.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    tos_uri: Change<String>,
-    /// Requests that are answered in a minute, at each endpoint; null for the server's setting.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 1)]
-    requests_per_minute: Change<u64>,
-    /// What it may ask of its users' rights, all of it: docs/permissions.md.
-    #[schema(value_type = Option<Object>)]
-    rights: Option<ClientRights>,
 }
 
 impl ClientChange {
     /// The command that changes it.
     pub(super) fn edit(self) -> ClientEdit {
-        ClientEdit {
-            name: self.client_name,
-            redirect_uris: self.redirect_uris,
-            post_logout_redirect_uris: self.post_logout_redirect_uris,
-            scope: self.scope,
-            resources: self.resources,
-            origins: self.allowed_origins,
-            response_modes: self.response_modes,
-            pkce: self.pkce,
-            consent: self.consent,
-            jwks: self.jwks,
-            assertion_audience: self.assertion_audience,
-            access_token_format: self.access_token_format,
-            id_token_algorithm: self.id_token_signed_response_alg,
-            refresh_rotation: self.refresh_rotation,
-            access_token_lifetime: self.access_token_lifetime.map(Duration::from_secs),
-            id_token_lifetime: self.id_token_lifetime.map(Duration::from_secs),
-            refresh_idle: self.refresh_idle.map(Duration::from_secs),
-            refresh_absolute: self.refresh_absolute.map(Duration::from_secs),
-            refresh_grace: self.refresh_grace.map(Duration::from_secs),
-            default_max_age: self.default_max_age,
-            client_uri: self.client_uri,
-            logo_uri: self.logo_uri,
-            policy_uri: self.policy_uri,
-            tos_uri: self.tos_uri,
-            requests_per_minute: self.requests_per_minute,
-            rights: self.rights,
-        }
+        self.settings()
     }
 }

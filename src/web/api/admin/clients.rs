@@ -30,6 +30,7 @@ use crate::{
         registrar::Registrar,
     },
     domain::{
+        administration::Right,
         client::{Client, ClientStatus},
         id::ClientId,
     },
@@ -92,7 +93,13 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
 pub(super) async fn create(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     let work = async |registrar: Registrar| {
         let making = register(&parts, &body, &registrar);
-        idempotency::once(&web, (&parts, &body), &registrar, making).await
+        idempotency::once(
+            &web,
+            (&parts, &body),
+            (&registrar, Right::ClientsWrite),
+            making,
+        )
+        .await
     };
     call(&web, &parts, work).await
 }
@@ -195,7 +202,13 @@ pub(super) async fn rotate(
             let view = RegisteredView::from(&rotated);
             Ok(versioned(StatusCode::CREATED, &version, &view))
         };
-        idempotency::once(&web, (&parts, &body), &registrar, rotating).await
+        idempotency::once(
+            &web,
+            (&parts, &body),
+            (&registrar, Right::ClientsWrite),
+            rotating,
+        )
+        .await
     };
     call(&web, &parts, work).await
 }

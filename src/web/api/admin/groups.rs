@@ -24,7 +24,7 @@ use crate::{
         queries::administration,
         registrar::{Registrar, RegistrarError},
     },
-    domain::role::Group,
+    domain::{administration::Right, role::Group},
     protocol::metadata::paths,
     web::{
         Web,
@@ -87,7 +87,13 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
 pub(super) async fn create(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     let work = async |registrar: Registrar| {
         let making = define(&parts, &body, &registrar);
-        idempotency::once(&web, (&parts, &body), &registrar, making).await
+        idempotency::once(
+            &web,
+            (&parts, &body),
+            (&registrar, Right::RolesWrite),
+            making,
+        )
+        .await
     };
     call(&web, &parts, work).await
 }

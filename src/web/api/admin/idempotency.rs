@@ -29,6 +29,7 @@ use crate::{
         registrar::Registrar,
         state::{add_record, get_record, put_record},
     },
+    domain::administration::Right,
     web::{
         Web, answer,
         api::problem::{Kind, Problem},
@@ -65,9 +66,11 @@ struct Answer {
 pub(super) async fn once(
     web: &Web,
     (parts, body): (&Parts, &Bytes),
-    registrar: &Registrar,
+    (registrar, right): (&Registrar, Right),
     work: impl Future<Output = Result<Response, Problem>>,
 ) -> Result<Response, Problem> {
+    // An answer that was kept may hold a secret: who lost the right is not shown it again.
+    registrar.may(right)?;
     let Some(key) = key(parts)? else {
         return work.await;
     };

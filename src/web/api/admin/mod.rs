@@ -97,7 +97,11 @@ pub fn router() -> Router<Arc<Web>> {
         .route("/clients/{id}/secrets", post(clients::rotate))
         .route("/clients/{id}/enable", post(clients::enable))
         .route("/clients/{id}/disable", post(clients::disable))
-        .route("/resources", get(resources::list).put(resources::put));
+        .route("/resources", get(resources::list).post(resources::create))
+        .route(
+            "/resources/{identifier}",
+            get(resources::read).put(resources::change),
+        );
     let running = Router::new()
         .route("/keys", get(keys::list))
         .route("/keys/rotate", post(keys::rotate))

@@ -128,7 +128,13 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
 pub(super) async fn create(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     let work = async |registrar: Registrar| {
         let making = define(&parts, &body, &registrar);
-        idempotency::once(&web, (&parts, &body), &registrar, making).await
+        idempotency::once(
+            &web,
+            (&parts, &body),
+            (&registrar, Right::RolesWrite),
+            making,
+        )
+        .await
     };
     call(&web, &parts, work).await
 }

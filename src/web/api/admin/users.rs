@@ -111,16 +111,14 @@ fn fields(claims: Claims) -> Result<Vec<(ProfileField, String)>, Problem> {
     claims
         .into_iter()
         .map(|(claim, value)| {
-            let field = ProfileField::ALL
-                .iter()
-                .find(|field| field.claim() == claim);
+            let field = ProfileField::of_claim(&claim);
             let field = field.ok_or_else(|| {
                 let known: Vec<_> = ProfileField::ALL.iter().map(|f| f.claim()).collect();
                 Problem::new(Kind::InvalidMember)
                     .detail(format!("the claims are {}", known.join(", ")))
                     .at("/profile")
             })?;
-            Ok((*field, value.unwrap_or_default()))
+            Ok((field, value.unwrap_or_default()))
         })
         .collect()
 }
@@ -158,7 +156,13 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
 pub(super) async fn create(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     let work = async |registrar: Registrar| {
         let making = make(&parts, &body, &registrar);
-        idempotency::once(&web, (&parts, &body), &registrar, making).await
+        idempotency::once(
+            &web,
+            (&parts, &body),
+            (&registrar, Right::UsersWrite),
+            making,
+        )
+        .await
     };
     call(&web, &parts, work).await
 }

@@ -14,7 +14,7 @@ use crate::{
         event::AuditEvent,
         grant::GrantRecord,
         key::SigningKey,
-        profile::ProfileField,
+        profile,
         resource::ResourceServer,
         role::{Authority, Group, Permission, Role},
         time::Timestamp,
@@ -48,10 +48,6 @@ pub(super) struct UserView {
 
 impl From<&User> for UserView {
     fn from(user: &User) -> Self {
-        let known = ProfileField::ALL.iter().filter_map(|field| {
-            let value = field.of(&user.profile)?;
-            Some((field.claim(), value))
-        });
         Self {
             id: user.id.to_string(),
             username: user.username.to_string(),
@@ -61,7 +57,7 @@ impl From<&User> for UserView {
                 UserStatus::Active => "active",
                 UserStatus::Inactive => "inactive",
             },
-            profile: known.collect(),
+            profile: profile::claims(&user.profile).collect(),
             created_at: user.created_at.0,
             updated_at: user.updated_at.0,
         }
@@ -273,13 +269,10 @@ impl GroupView {
 
     /// A group with names in place of identifiers.
     pub(super) fn new(group: &Group, groups: &[Group], roles: &[Role]) -> Self {
-        let named = roles.iter().filter(|role| group.roles.contains(&role.id));
-        let parent = group.parent.as_ref();
-        let parent = parent.and_then(|id| groups.iter().find(|group| group.id == *id));
         Self {
             name: group.name.clone(),
-            roles: named.map(|role| role.name.clone()).collect(),
-            parent: parent.map(|group| group.name.clone()),
+            roles: group.role_names(roles),
+            parent: group.parent_name(groups).map(str::to_owned),
         }
     }
 }
