@@ -30,7 +30,10 @@ use crate::{
         upkeep,
     },
     config::{Config, Mode, ServerConfig, StateConfig, TelemetryConfig},
-    domain::password::words_of_host,
+    domain::{
+        brand::PRODUCT,
+        password::{words_of_host, words_of_name},
+    },
     infrastructure::{
         clock::SystemClock,
         disk::LocalDisks,
@@ -46,7 +49,7 @@ use crate::{
     protocol::{jwks::KeyPolicy, known_device::DeviceKey, refresh::RefreshKey},
     telemetry::{self, Tracer},
     web::{
-        Web,
+        Web, brand,
         guard::{self, Guard, Scheme},
         health,
         pages::{
@@ -57,9 +60,6 @@ use crate::{
         server::{ServeError, Server, ServerOptions, TlsFiles},
     },
 };
-
-/// The name that stands on the pages.
-const PRODUCT: &str = "countersign";
 
 /// What a provider is built from.
 #[derive(Clone, Debug)]
@@ -120,7 +120,8 @@ impl Surroundings {
             None => None,
         };
         let mut words = words_of_host(config.issuer.host());
-        words.push(PRODUCT.to_owned());
+        words.extend(words_of_name(PRODUCT));
+        words.extend(words_of_name(config.branding.product_name.as_str()));
         let passwords = Argon2Hasher::start(passwords.cost, passwords.load, rng.clone())?
             .screening(words, breached);
         Ok(Self {
@@ -320,6 +321,7 @@ impl App {
         let refresh_key = RefreshKey::new(kek.derive("refresh-token"));
         let device_key = DeviceKey::new(kek.derive("known-device"));
         let settings = options.settings.clone();
+        brand::set(&settings.branding);
         let signer = ring.clone();
         let directory = Directory::new(store.clone(), state.clone(), clock.clone(), rng.clone());
         let directory = Arc::new(directory);

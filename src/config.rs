@@ -5,6 +5,7 @@
 //! names. Everything is checked at the start, and everything that is wrong is said at once: which
 //! key, where it stands, what is the matter, how to mend it.
 
+mod branding;
 mod keys;
 mod limits;
 mod mail;
@@ -20,6 +21,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -37,7 +39,7 @@ pub use self::{
 };
 use crate::{
     application::settings::{Lifetimes, LoginLimits, Registration, RequestLimits, Settings},
-    domain::key::SigningAlgorithm,
+    domain::{brand::Branding, key::SigningAlgorithm},
     infrastructure::{
         password::{PasswordCost, PasswordLoad},
         state::RedisOptions,
@@ -74,6 +76,10 @@ pub struct Config {
     pub mail: MailConfig,
     /// `[audit]`: how long events are kept; for good where absent.
     pub audit_retention: Option<Duration>,
+    /// How pages and mails look.
+    pub branding: Arc<Branding>,
+    /// How long an account is only locked after its user asked for its deletion.
+    pub deletion_grace: Duration,
     /// `[registration]`
     pub registration: Registration,
     /// `[log]`
@@ -209,6 +215,8 @@ impl Config {
             access_token_algorithm: self.keys.access_token_algorithm,
             login_limits: self.login_limits.clone(),
             audit_retention: self.audit_retention,
+            deletion_grace: self.deletion_grace,
+            branding: self.branding.clone(),
             request_limits: self.request_limits.clone(),
             registration: self.registration.clone(),
         }
@@ -229,6 +237,8 @@ fn read(r: &mut Reader) -> Option<Config> {
     let passwords = read_passwords(r);
     let mail = mail::read(r, issuer.as_ref());
     let audit_retention = r.duration_or_zero("audit.retention");
+    let branding = branding::read(r);
+    let deletion_grace = r.duration_or_zero("accounts.deletion_grace");
     let registration = registration::read(r);
     let log = read_log(r);
     let telemetry = telemetry::read(r);
@@ -245,6 +255,8 @@ fn read(r: &mut Reader) -> Option<Config> {
         request_limits: request_limits?,
         passwords: passwords?,
         mail: mail?,
+        branding: branding?,
+        deletion_grace: deletion_grace?,
         audit_retention: Some(audit_retention?).filter(|kept| !kept.is_zero()),
         registration: registration?,
         log: log?,

@@ -31,6 +31,7 @@ mod m20261125_000050_one_time_links;
 mod m20261126_000060_user_sessions;
 mod m20261126_000061_permission_names;
 mod m20261126_000062_grants_of_a_user;
+mod m20261127_000063_user_deletion;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000060_user_sessions::Migration),
             Box::new(m20261126_000061_permission_names::Migration),
             Box::new(m20261126_000062_grants_of_a_user::Migration),
+            Box::new(m20261127_000063_user_deletion::Migration),
         ]
     }
 }

@@ -220,6 +220,18 @@ impl Registrar {
         }
     }
 
+    /// Refuses to touch the administration API among the resource servers: what that is, the server says
+    /// itself. Without its scope nobody could ask for it.
+    pub(super) fn refuse_own(&self, identifier: &str) -> Result<(), RegistrarError> {
+        match self.administrator() {
+            Some(who) if who.here == identifier => {
+                let what = "the administration API is the server's own".to_owned();
+                Err(RegistrarError::Beyond(what))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A unit of work that is alone: nothing that decides who may do what changes meanwhile but by it.
     pub(super) async fn alone(&self) -> Result<Alone, RegistrarError> {
         let work = self.store.begin().await?;

@@ -124,8 +124,8 @@ async fn send(
 fn prepare(ports: &Ports, message: &OutboxMessage) -> Result<Letter, SendError> {
     let unreadable = |error: &dyn std::error::Error| SendError::Permanent(error.to_string());
     let mail = ports.post.open(message).map_err(|e| unreadable(&e))?;
-    let issuer = &ports.settings.issuer;
-    let letter = super::mail::letter(&mail, message, issuer)
+    let settings = &ports.settings;
+    let letter = super::mail::letter(&mail, message, &settings.issuer, &settings.branding)
         .ok_or_else(|| SendError::Permanent("the mail cannot be written".to_owned()))?;
     let age = ports.clock.now().since(letter.at);
     if lifetime(&mail).is_some_and(|lifetime| age >= lifetime) {

@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{
     event::{AuditEvent, EventKind, OutboxKind},
     id::{ClientId, UserId},
-    time::Day,
+    time::{Day, Timestamp},
 };
 
 /// Between two looks when there was nothing to do.
@@ -153,6 +153,12 @@ async fn notice(
         Ok(is_news.then_some(Message::NewDevice { occurrence }))
     } else if kind == EventKind::PasswordChanged {
         Ok(Some(Message::PasswordChanged { occurrence }))
+    } else if kind == EventKind::DeletionRequested {
+        let due = event.detail.get("due").and_then(Value::as_i64);
+        Ok(due.map(|due| Message::DeletionRequested {
+            occurrence,
+            due: Timestamp(due),
+        }))
     } else if kind == EventKind::RefreshReplayed {
         let client = match &event.client {
             Some(client) => reader.client(client).await?.map(|client| client.name),

@@ -82,10 +82,12 @@ pub enum Message {
     DeletionRequested {
         /// When and from where it was asked for.
         occurrence: Occurrence,
+        /// When it is deleted.
+        due: Timestamp,
     },
     /// The account was deleted.
     AccountDeleted {
-        /// When and from where.
+        /// When.
         occurrence: Occurrence,
     },
 }

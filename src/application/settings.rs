@@ -1,10 +1,10 @@
 //! What the operator decides about the protocol.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::limits::Endpoint;
 use crate::{
-    domain::{client::Client, key::SigningAlgorithm, user::Email},
+    domain::{brand::Branding, client::Client, key::SigningAlgorithm, user::Email},
     protocol::{capability::Features, issuer::Issuer, refresh::RefreshPolicy},
 };
 
@@ -23,6 +23,10 @@ pub struct Settings {
     pub login_limits: LoginLimits,
     /// How long events of the trail are kept; for good where absent.
     pub audit_retention: Option<Duration>,
+    /// How pages and mails look.
+    pub branding: Arc<Branding>,
+    /// How long an account is only locked after its user asked for its deletion.
+    pub deletion_grace: Duration,
     /// How much may be asked.
     pub request_limits: RequestLimits,
     /// Who may make an account.

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Ports,
+    commands::request_deletion::remove_due_accounts,
     ports::{StoreError, UnitOfWork},
 };
 
@@ -32,17 +33,20 @@ enum Sweep {
     Links,
     /// Sessions that ended by themselves.
     Sessions,
+    /// Accounts whose users wanted them removed.
+    Accounts,
     /// Events of the trail beyond the time that the operator keeps them.
     Events,
 }
 
 impl Sweep {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Grants,
         Self::Revocations,
         Self::Changes,
         Self::Links,
         Self::Sessions,
+        Self::Accounts,
         Self::Events,
     ];
 }
@@ -91,6 +95,7 @@ impl Sweep {
             Self::Changes => work.sweep_changes(now.minus(CHANGES), BATCH).await,
             Self::Links => work.sweep_links(now.minus(KEPT), BATCH).await,
             Self::Sessions => work.sweep_sessions(now.minus(KEPT), BATCH).await,
+            Self::Accounts => remove_due_accounts(ports, work, BATCH).await,
             Self::Events => match ports.settings.audit_retention {
                 Some(kept) => work.sweep_events(now.minus(kept), BATCH).await,
                 None => Ok(0),

@@ -2,6 +2,8 @@
 
 mod check;
 
+pub(super) use self::check::problems;
+
 use std::{
     fs::OpenOptions,
     io::{self, IsTerminal as _, Write as _},
@@ -105,7 +107,7 @@ fn init(global: &Global, issuer: Option<String>, file: &PathBuf) -> Result<(), C
 fn validate(global: &Global) -> Result<(), CliError> {
     let sources = global.sources()?;
     let config = config::Config::load(&sources)?;
-    let problems = check::problems(&config);
+    let problems = problems(&config);
     if !problems.is_empty() {
         return Err(config::ConfigError { problems }.into());
     }

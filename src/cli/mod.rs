@@ -3,11 +3,14 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod client;
 mod completion;
 mod config;
 mod confirm;
+mod decoded;
 mod dev;
+mod doctor;
 mod explain;
 mod export;
 mod group;
@@ -17,11 +20,14 @@ mod keys;
 mod migrate;
 mod outbox;
 mod output;
+mod perform;
 mod registrar;
+mod remote;
 mod resource;
 mod role;
 mod serve;
 mod state;
+mod token;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -127,6 +133,16 @@ enum Verb {
     /// Begin anew with the state of a node without Redis
     #[command(subcommand)]
     State(state::StateVerb),
+    /// Copy all that a server keeps, and put it back
+    #[command(subcommand)]
+    Backup(backup::BackupVerb),
+    /// Look at tokens, ask whether they count, and end them
+    #[command(subcommand)]
+    Token(token::TokenVerb),
+    /// Get tokens as an application does, from any issuer
+    #[command(subcommand)]
+    Perform(perform::PerformVerb),
+    Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Healthcheck(healthcheck::Healthcheck),
     Completion(completion::Completion),
@@ -195,6 +211,10 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Outbox(verb) => outbox::run(global, verb).await,
         Verb::Keys(verb) => keys::run(global, verb).await,
         Verb::State(verb) => state::run(global, &verb),
+        Verb::Backup(verb) => backup::run(global, verb).await,
+        Verb::Token(verb) => token::run(global, verb).await,
+        Verb::Perform(verb) => perform::run(global, verb).await,
+        Verb::Doctor(doctor) => doctor.run(global).await,
         Verb::Explain(explain) => explain.run(global).await,
         Verb::Healthcheck(check) => check.run(global).await,
         Verb::Completion(completion) => completion.run(),

@@ -15,6 +15,7 @@ use self::change::Changes;
 use super::{
     CliError, Global,
     confirm::Confirm,
+    output::moment,
     registrar::{self, PasswordSource},
 };
 use crate::{
@@ -352,14 +353,20 @@ fn describe(user: &User, authority: &Authority) -> String {
         Some(resource) => format!("{} at {resource}", p.name),
         None => p.name.clone(),
     });
-    let status = match user.status {
-        UserStatus::Active => "active",
-        UserStatus::Inactive => "inactive",
+    let status = match (user.status, user.deletion_due) {
+        (UserStatus::Active, _) => "active".to_owned(),
+        (UserStatus::Inactive, None) => "inactive".to_owned(),
+        (UserStatus::Inactive, Some(due)) => {
+            format!(
+                "inactive, removed at {} as its user wishes; user enable keeps it",
+                moment(due)
+            )
+        }
     };
     [
         ("username", user.username.to_string()),
         ("sub", user.id.to_string()),
-        ("status", status.to_owned()),
+        ("status", status),
         (
             "email",
             user.email

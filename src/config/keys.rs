@@ -83,6 +83,8 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "registration",
         "Accounts that people make for themselves. An address is proved by mail before there is an account.",
     ),
+    ("accounts", "What becomes of accounts."),
+    ("branding", "How the pages and mails look."),
     ("audit", "The trail of events in the database."),
     ("log", "The log, on standard error."),
     (
@@ -217,6 +219,16 @@ keys! {
         "`on` lets people make accounts, where `[mail]` is set up.";
     "registration.domains": List = "[]",
         "Only for email addresses at these domains; for any where empty.";
+
+    "branding.product_name": Text = "\"Countersign\"", "The name on every page, in titles and in mails; 40 characters at most.";
+    "branding.logo": Path, "The picture beside the name: SVG, PNG, WebP or JPEG, square, 64 KiB at most.";
+    "branding.accent": Text,
+        "The color of buttons and links, such as `#14695d`. It is darkened on light pages and lightened on dark ones as far as it takes to be read.";
+    "branding.support": Text,
+        "Where people find help, at the foot of every page: `https://…` or `mailto:…`.";
+
+    "accounts.deletion_grace": Duration = "\"14d\"",
+        "How long an account is only locked after its user asked for its deletion. Until then `user enable` keeps it; then everything about it is removed, but for the audit trail. `0s` removes at once, within minutes.";
 
     "audit.retention": Duration = "\"400d\"",
         "How long events are kept; older ones are removed in small batches. `0s` keeps them for good.";

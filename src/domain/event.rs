@@ -186,6 +186,8 @@ event_kinds! {
     UserDeactivated = "user.deactivated",
     /// An account was unlocked.
     UserActivated = "user.activated",
+    /// A user asked for the account to be removed. It is locked until then.
+    DeletionRequested = "user.deletion_requested",
     /// An account was removed.
     UserDeleted = "user.deleted",
     /// An operator let an account try passwords again.
@@ -222,6 +224,7 @@ impl EventKind {
             | Self::ConsentDenied
             | Self::ConsentWithdrawn
             | Self::PasswordChanged
+            | Self::DeletionRequested
             | Self::EmailChanged => UsualActor::User,
             Self::GrantIssued
             | Self::GrantRevoked
@@ -264,7 +267,10 @@ impl EventKind {
             Some(both)
         } else if self == Self::LoginFailed {
             Some("Counted by day, user and client.")
-        } else if matches!(self, Self::PasswordChanged | Self::RefreshReplayed) {
+        } else if matches!(
+            self,
+            Self::PasswordChanged | Self::RefreshReplayed | Self::DeletionRequested
+        ) {
             Some("Mail to the user.")
         } else {
             None

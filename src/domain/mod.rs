@@ -2,6 +2,7 @@
 //! events. No I/O, no clock, no randomness.
 
 pub mod administration;
+pub mod brand;
 pub mod claim_name;
 pub mod client;
 pub mod client_rights;

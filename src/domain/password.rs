@@ -110,6 +110,11 @@ pub fn words_of_host(host: &str) -> Vec<String> {
         .collect()
 }
 
+/// The words of a product's name.
+pub fn words_of_name(name: &str) -> Vec<String> {
+    with_parts(name)
+}
+
 fn with_parts(text: &str) -> Vec<String> {
     let text = folded(text);
     let parts = text.split(|c: char| !c.is_alphanumeric());

@@ -37,6 +37,9 @@ pub struct User {
     /// operator unlocked the account.
     #[serde(default)]
     pub login_epoch: u64,
+    /// When the account is to be removed, because its user asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_due: Option<Timestamp>,
 }
 
 /// Whether an account may be used.
@@ -55,9 +58,10 @@ impl User {
         self.status == UserStatus::Active
     }
 
-    /// Lets the user log in again.
+    /// Lets the user log in again. The account stays, if it was to be removed.
     pub fn activate(&mut self, now: Timestamp) {
         self.status = UserStatus::Active;
+        self.deletion_due = None;
         self.updated_at = now;
     }
 
@@ -65,6 +69,12 @@ impl User {
     pub fn deactivate(&mut self, now: Timestamp) {
         self.status = UserStatus::Inactive;
         self.end_everything(now);
+    }
+
+    /// Locks the user out, as they wish; the account is removed at `due`.
+    pub fn request_deletion(&mut self, now: Timestamp, due: Timestamp) {
+        self.deactivate(now);
+        self.deletion_due = Some(due);
     }
 
     /// Ends every session and token issued until now. Counted, not timed: a clock that is set back

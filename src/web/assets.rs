@@ -14,6 +14,8 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use sha2::{Digest, Sha256};
 
+use super::brand;
+
 /// The one stylesheet of every page.
 pub static STYLESHEET: Asset = Asset::new(
     "countersign.css",
@@ -42,14 +44,22 @@ pub static FORM_POST_SCRIPT: Asset = Asset::new(
 pub static COPY_SCRIPT: Asset =
     Asset::new("copy.js", SCRIPT, include_bytes!("../../static/copy.js"));
 
+/// Adds buttons that show passwords as they are typed.
+pub static PASSWORD_SCRIPT: Asset = Asset::new(
+    "password.js",
+    SCRIPT,
+    include_bytes!("../../static/password.js"),
+);
+
 const SVG: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-const ALL: [&Asset; 5] = [
+const ALL: [&Asset; 6] = [
     &STYLESHEET,
     &LOGO,
     &FAVICON,
     &FORM_POST_SCRIPT,
     &COPY_SCRIPT,
+    &PASSWORD_SCRIPT,
 ];
 
 /// A year, and no revalidation: the address names the content.
@@ -67,7 +77,11 @@ pub struct Asset {
 }
 
 impl Asset {
-    const fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
+    pub(super) const fn new(
+        name: &'static str,
+        content_type: &'static str,
+        bytes: &'static [u8],
+    ) -> Self {
         Self {
             name,
             content_type,
@@ -79,6 +93,10 @@ impl Asset {
     /// The address to link: path and digest of the content.
     pub fn url(&self) -> String {
         format!("/static/{}?v={}", self.name, self.digest())
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
     }
 
     /// The content.
@@ -114,7 +132,8 @@ where
 }
 
 async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
-    let Some(asset) = ALL.into_iter().find(|asset| asset.name == name) else {
+    let own = ALL.into_iter().find(|asset| asset.is(&name));
+    let Some(asset) = own.or_else(|| brand::current().asset(&name)) else {
         return bare(StatusCode::NOT_FOUND, Body::empty());
     };
     let etag = asset.etag();

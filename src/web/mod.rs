@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api;
 pub mod assets;
+pub mod brand;
 pub mod compression;
 pub mod context;
 pub mod cookies;

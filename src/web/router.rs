@@ -18,8 +18,9 @@ use super::{
     context,
     oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
     pages::{
-        ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_profile,
-        account_sessions, choose, confirm_email, consent, login, register, reset, way,
+        ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_deletion,
+        account_profile, account_sessions, choose, confirm_email, consent, login, register, reset,
+        way,
     },
     respond,
 };
@@ -64,6 +65,10 @@ pub fn router<S: SessionStore + Clone>(
         .route("/account/end-session", post(account_sessions::end_one))
         .route("/account/end-others", post(account_sessions::end_others))
         .route("/account/end-sessions", post(account_sessions::end_all))
+        .route(
+            account_deletion::DELETION,
+            get(account_deletion::get).post(account_deletion::post),
+        )
         .route("/account/data", get(account::data))
         .layer(session_layer(&web, sessions))
         .route(register::REGISTER, get(register::ask).post(register::send))

@@ -1,12 +1,16 @@
 //! The program as operators use it: arguments in, text or JSON and an exit code out.
 
 mod administration;
+mod backup;
+mod branding;
 mod dev;
+mod doctor;
 mod errors;
 mod explain;
 mod import;
 mod reading;
 mod state;
+mod tokens;
 mod users;
 mod validate;
 
@@ -359,6 +363,26 @@ fn resource_servers_are_made_known_and_listed() {
     assert_eq!(of("https://api.example")["name"], "The API");
     assert_eq!(of("https://api.example")["access_token_format"], "opaque");
     assert_eq!(of("https://id.example/api/admin")["name"], "Administration");
+    let change = ["resource", "change", "https://api.example"];
+    let changed = desk.ok(&[
+        &change[..],
+        &["--scope", "a:read", "--any-access-token-format"],
+    ]
+    .concat());
+    assert_eq!(changed["name"], "The API");
+    assert_eq!(
+        (&changed["scope"], &changed["access_token_format"]),
+        (&"a:read".into(), &Value::Null)
+    );
+    desk.fails(
+        3,
+        &["resource", "change", "https://other.example", "--name", "x"],
+    );
+    let delete = ["resource", "delete", "https://api.example"];
+    assert!(desk.fails(2, &delete).contains("--yes"));
+    desk.ok(&[&delete[..], &["--yes"]].concat());
+    desk.fails(3, &[&delete[..], &["--yes"]].concat());
+    assert_eq!(desk.ok(&["resource", "list"]).as_array().unwrap().len(), 1);
     desk.fails(2, &["resource", "add", "https://api.example#f"]);
     desk.fails(
         3,

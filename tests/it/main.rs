@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod account_deletion;
 mod admin_api;
 mod audit_trail;
 mod authorize_check;

@@ -3,9 +3,13 @@
 
 use axum::http::StatusCode;
 use countersign::{
-    application::commands::{
-        edit_client::{ClientEdit, edit_client},
-        register_resource::{Registration, register_resource},
+    application::{
+        commands::{
+            delete_resource::delete_resource,
+            edit_client::{ClientEdit, edit_client},
+            register_resource::{Registration, register_resource},
+        },
+        registrar::RegistrarError,
     },
     domain::{client::AccessTokenFormat, id::ClientId, resource::ResourceServer},
 };
@@ -104,6 +108,42 @@ on_both! {
             let again = app.refresh("web", &next).await.json();
             assert!(audience(&content(&app, &again).await).contains(&OTHER));
         }
+    }
+
+    async fn an_api_that_is_removed_is_nobody_s_audience_any_more(app: TestApp) {
+        let node = app.second_worker().await;
+        for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+            app.change_client("web", |client| {
+                client.tokens.access_token_format = format;
+                client.scope = SCOPE.parse().unwrap();
+                client.resources = [API.to_owned(), OTHER.to_owned()].into();
+            })
+            .await;
+            shrink(&app, SCOPE, &[API, OTHER]).await;
+            let tokens = app.redeem("web", &code(&app).await).await.json();
+            let pending = code(&app).await;
+            delete_resource(&app.registrar(), OTHER).await.unwrap();
+            let reader = app.ports().store.reader();
+            assert!(reader.resource_server(OTHER).await.unwrap().is_none());
+            let client = reader.client(&ClientId::new("web")).await.unwrap().unwrap();
+            assert_eq!(client.resources.iter().collect::<Vec<_>>(), [API]);
+            let refresh_token = tokens["refresh_token"].as_str().unwrap();
+            let refreshed = app.refresh("web", refresh_token).await;
+            let redeemed = app.redeem("web", &pending).await;
+            for answer in [&refreshed, &redeemed] {
+                assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+                let content = content(&app, &answer.json()).await;
+                assert!(!audience(&content).contains(&OTHER), "{content}");
+            }
+            let next = refreshed.json()["refresh_token"].as_str().unwrap().to_owned();
+            let wanted = [("grant_type", "refresh_token"), ("refresh_token", &next), ("resource", OTHER)];
+            app.token("web", &wanted).await.assert_error(400, "invalid_target");
+            let (_, sight) = node.ports().directory.look(&[]).await.unwrap();
+            assert!(sight.resource_server(OTHER).await.unwrap().is_none());
+            let gone = delete_resource(&app.registrar(), OTHER).await;
+            assert!(matches!(gone, Err(RegistrarError::NotFound("resource", _))));
+        }
+        assert!(app.events().await.contains(&"client.changed"));
     }
 
     async fn an_id_token_goes_with_its_scope(app: TestApp) {

@@ -335,7 +335,12 @@ async fn a_mail_that_had_to_be_sent_again_is_known_by_its_message_id() {
         .unwrap();
     work.commit().await.unwrap();
     let mail = ports.post.open(&claimed[0]).unwrap();
-    let letter = countersign::application::mail::letter(&mail, &claimed[0], &ports.settings.issuer);
+    let letter = countersign::application::mail::letter(
+        &mail,
+        &claimed[0],
+        &ports.settings.issuer,
+        &ports.settings.branding,
+    );
     let mailer: &Arc<_> = ports.post.mailer.as_ref().unwrap();
     mailer.send(&letter.unwrap()).await.unwrap();
     app.clock.advance(Duration::from_mins(5));

@@ -263,6 +263,7 @@ impl Importer<'_> {
             created_at: record.created_at.map_or(now, Timestamp),
             updated_at: now,
             login_epoch: 0,
+            deletion_due: None,
         })
     }
 

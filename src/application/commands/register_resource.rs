@@ -30,7 +30,7 @@ pub async fn register_resource(
 ) -> Result<(), RegistrarError> {
     registrar.may(Right::ClientsWrite)?;
     check_indicator(&server.identifier)?;
-    refuse_own(registrar, &server.identifier)?;
+    registrar.refuse_own(&server.identifier)?;
     let alone = registrar.alone().await?;
     let work = alone.work();
     let before = work.resource_server(&server.identifier).await?;
@@ -63,17 +63,6 @@ pub async fn register_resource(
         .record_in(work, EventKind::ClientChanged, about)
         .await?;
     alone.commit().await
-}
-
-/// What the administration API is, the server says itself: without its scope nobody could ask for it.
-fn refuse_own(registrar: &Registrar, identifier: &str) -> Result<(), RegistrarError> {
-    match registrar.administrator() {
-        Some(who) if who.here == identifier => {
-            let what = "the administration API is the server's own".to_owned();
-            Err(RegistrarError::Beyond(what))
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// An absolute URI without a fragment (RFC 8707 §2).

@@ -137,6 +137,7 @@ pub async fn register_self(
         created_at: now,
         updated_at: now,
         login_epoch: 0,
+        deletion_due: None,
     };
     let hash = hash_new(&*ports.passwords, command.password, &user).await?;
     let made = async {

@@ -66,6 +66,7 @@ pub async fn register_user(
         created_at: now,
         updated_at: now,
         login_epoch: 0,
+        deletion_due: None,
     };
     // Hashing is slow: before the transaction, not inside.
     let hash = match &command.password {

@@ -5,7 +5,11 @@ use askama::Template;
 use super::{Mail, Message, Occurrence, OneTime};
 use crate::{
     application::ports::Letter,
-    domain::{event::OutboxMessage, time::Timestamp},
+    domain::{
+        brand::{Branding, Color, SupportLink},
+        event::OutboxMessage,
+        time::Timestamp,
+    },
     protocol::issuer::Issuer,
 };
 
@@ -35,7 +39,7 @@ struct Text<'a> {
     action: Option<&'a Action>,
     code: Option<&'a str>,
     closing: Option<&'static str>,
-    site: &'a str,
+    site: Site<'a>,
 }
 
 #[derive(Template)]
@@ -46,13 +50,32 @@ struct Html<'a> {
     action: Option<&'a Action>,
     code: Option<&'a str>,
     closing: Option<&'static str>,
-    site: &'a str,
+    site: Site<'a>,
+}
+
+/// Who writes.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    name: &'a str,
+    address: &'a str,
+    support: Option<&'a str>,
+    accent: Color,
 }
 
 /// Renders `mail`, which waits in the outbox as `message`. `None` if a template fails, which none does.
-pub fn letter(mail: &Mail, message: &OutboxMessage, issuer: &Issuer) -> Option<Letter> {
+pub fn letter(
+    mail: &Mail,
+    message: &OutboxMessage,
+    issuer: &Issuer,
+    branding: &Branding,
+) -> Option<Letter> {
     let content = content(&mail.message, issuer);
-    let site = issuer.as_str();
+    let site = Site {
+        name: branding.product_name.as_str(),
+        address: issuer.as_str(),
+        support: branding.support.as_ref().map(SupportLink::as_str),
+        accent: branding.mail_accent(),
+    };
     let text = Text {
         subject: &content.subject,
         paragraphs: &content.paragraphs,
@@ -151,16 +174,27 @@ fn content(message: &Message, issuer: &Issuer) -> Content {
             ),
             occurrence,
         ),
-        Message::DeletionRequested { occurrence } => notice(
-            format!("Your account at {host} is to be deleted"),
-            "The deletion of your account was asked for.".to_owned(),
-            occurrence,
-        ),
-        Message::AccountDeleted { occurrence } => notice(
-            format!("Your account at {host} was deleted"),
-            "The account and what it held are gone.".to_owned(),
-            occurrence,
-        ),
+        Message::DeletionRequested { occurrence, due } => Content {
+            closing: Some(
+                "If you want to keep the account, or if that was not you, tell the administrator before then.",
+            ),
+            ..notice(
+                format!("Your account at {host} will be deleted"),
+                format!(
+                    "The deletion of your account was asked for. It is locked from now on, and will be deleted on {}.",
+                    moment(*due)
+                ),
+                occurrence,
+            )
+        },
+        Message::AccountDeleted { occurrence } => Content {
+            closing: Some("This is the last mail about it."),
+            ..notice(
+                format!("Your account at {host} was deleted"),
+                "As you asked, the account and what it held are gone.".to_owned(),
+                occurrence,
+            )
+        },
     }
 }
 
@@ -248,6 +282,10 @@ mod tests {
     };
 
     fn rendered(message: Message) -> Letter {
+        rendered_with(message, &Branding::default())
+    }
+
+    fn rendered_with(message: Message, branding: &Branding) -> Letter {
         let mail = Mail {
             to: Email::parse("a@b.example").unwrap(),
             locale: None,
@@ -262,7 +300,13 @@ mod tests {
             due_at: Timestamp(1_800_000_900),
             attempts: 3,
         };
-        letter(&mail, &row, &Issuer::parse("https://id.example").unwrap()).unwrap()
+        letter(
+            &mail,
+            &row,
+            &Issuer::parse("https://id.example").unwrap(),
+            branding,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -285,6 +329,29 @@ mod tests {
         assert_eq!(letter.subject, "Choose a new password for id.example");
         // The moment of writing, whatever the attempt: a repeated mail is the same mail.
         assert_eq!(letter.at, Timestamp(1_800_000_000));
+    }
+
+    #[test]
+    fn a_letter_looks_like_its_site() {
+        let occurrence = Occurrence {
+            at: Timestamp(1_800_000_000),
+            address: None,
+        };
+        let branding = Branding {
+            product_name: "Evening <Post>".parse().unwrap(),
+            accent: Some("#0b4f9e".parse().unwrap()),
+            support: Some("mailto:help@id.example".parse().unwrap()),
+            logo: None,
+        };
+        let due = Timestamp(1_800_864_000);
+        let message = Message::DeletionRequested { occurrence, due };
+        let letter = rendered_with(message, &branding);
+        for part in [&letter.text, &letter.html] {
+            assert!(part.contains("25 January 2027, 08:00 UTC"), "{part}");
+            assert!(part.contains("mailto:help@id.example"), "{part}");
+        }
+        assert!(!letter.html.contains("<Post>"), "{}", letter.html);
+        assert!(letter.text.contains("Evening <Post> · https://id.example"));
     }
 
     #[test]

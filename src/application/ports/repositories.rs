@@ -71,6 +71,14 @@ pub trait UsersMut {
     /// Stores all properties of a user who exists. Conflict: `username` or `email`.
     async fn update_user(&self, user: &User) -> Result<(), StoreError>;
 
+    /// Users whose accounts are to be removed by now, the longest due first; each is held, and looked at
+    /// again once it is.
+    async fn take_due_for_deletion(
+        &self,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<User>, StoreError>;
+
     /// Removes a user with everything that is about them alone; false if there was none.
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError>;
 
@@ -192,6 +200,9 @@ pub trait ClientsMut {
 
     /// Adds a resource server or replaces the one with its identifier.
     async fn put_resource_server(&self, server: &ResourceServer) -> Result<(), StoreError>;
+
+    /// Removes a resource server; false if there was none.
+    async fn delete_resource_server(&self, identifier: &str) -> Result<bool, StoreError>;
 }
 
 /// Consents, reading.

@@ -19,7 +19,7 @@ use crate::{
 const KEK: &str = "kek";
 
 /// Everything that is wrong with them.
-pub(super) fn problems(config: &Config) -> Vec<Problem> {
+pub(in crate::cli) fn problems(config: &Config) -> Vec<Problem> {
     let database = sql::sqlite_file(config.database.url.expose_secret());
     [
         tls(config),

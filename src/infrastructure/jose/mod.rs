@@ -21,8 +21,8 @@ pub use self::{
     json::{NotUnique, parse_unique},
     jwk::{JwksError, validate_client_jwks},
     ring::KeyRing,
-    vault::{KeyError, KeyVault},
-    verify::verify_assertion,
+    vault::{KeyError, KeyVault, opens},
+    verify::{verify_assertion, verify_signature},
 };
 
 /// Runs what josekit does; a panic of it is a failure like any other.

@@ -204,6 +204,11 @@ fn is_usable_name(kid: &str) -> bool {
     (1..=128).contains(&kid.len()) && kid.bytes().all(is_usable)
 }
 
+/// Whether this key-encryption key opens a signing key.
+pub fn opens(kek: &Kek, key: &SigningKey) -> bool {
+    kek.open(&place(&key.kid), &key.sealed_private).is_ok()
+}
+
 fn place(kid: &str) -> Place<'_> {
     Place {
         table: "signing_keys",

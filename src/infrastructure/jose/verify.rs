@@ -34,6 +34,15 @@ pub fn verify_assertion(
     if !token.is_assertion() || algorithm.is_some_and(|only| only != token.algorithm) {
         return Err(InvalidToken);
     }
+    signed_by(&token, jwks)
+}
+
+/// The claims of a token of any type, if a key of `jwks` signed it. The caller checks the claims.
+pub fn verify_signature(token: &str, jwks: &Value) -> Result<Map<String, Value>, InvalidToken> {
+    signed_by(&Compact::parse(token)?, jwks)
+}
+
+fn signed_by(token: &Compact<'_>, jwks: &Value) -> Result<Map<String, Value>, InvalidToken> {
     let keys = client_keys(jwks).map_err(|_| InvalidToken)?;
     keys.iter()
         .filter(|key| key.fits(token.algorithm, token.kid()))

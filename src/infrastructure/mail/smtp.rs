@@ -112,6 +112,17 @@ impl SmtpMailer {
         })
     }
 
+    /// Connects, and sees whether the server takes our greeting and password. Sends nothing.
+    pub async fn greet(&self) -> Result<(), String> {
+        let greeted = tokio::time::timeout(self.timeout, self.transport.test_connection()).await;
+        match greeted {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("it does not answer as a mail server".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it does not answer in time".to_owned()),
+        }
+    }
+
     /// A message of two alternative parts (RFC 2046 §5.1.4) that no robot answers (RFC 3834 §5).
     fn message(&self, letter: &Letter) -> Result<Message, SendError> {
         let unwritable = |error: &dyn std::fmt::Display| SendError::Permanent(error.to_string());

@@ -126,6 +126,15 @@ impl ClientsMut for Sql<DatabaseTransaction> {
             .await;
         self.checked(stored).map(drop)
     }
+
+    async fn delete_resource_server(&self, identifier: &str) -> Result<bool, StoreError> {
+        let Some(identifier) = storable(identifier) else {
+            return Ok(false);
+        };
+        self.touch(Change::Resource(identifier.to_owned()));
+        let deleted = resource_server::Entity::delete_by_id(identifier).exec(&self.connection);
+        Ok(self.checked(deleted.await)?.rows_affected == 1)
+    }
 }
 
 fn to_row(client: &Client) -> Result<client::Model, StoreError> {

@@ -112,6 +112,20 @@ impl UsersMut for Sql<DatabaseTransaction> {
         self.checked(updated).map(drop)
     }
 
+    async fn take_due_for_deletion(
+        &self,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<User>, StoreError> {
+        let due = user::Entity::find()
+            .filter(user::COLUMN.deletion_due.lte(now.0))
+            .filter(user::COLUMN.status.ne(ACTIVE))
+            .order_by_asc(user::COLUMN.deletion_due)
+            .limit(row_limit(limit));
+        let rows = self.held(due).all(&self.connection).await;
+        self.checked(rows)?.into_iter().map(to_user).collect()
+    }
+
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
         let Some(id) = storable(user.as_str()) else {
             return Ok(false);
@@ -158,6 +172,7 @@ fn to_row(user: &User) -> user::Model {
         created_at: user.created_at.0,
         updated_at: user.updated_at.0,
         login_epoch: user.login_epoch.cast_signed(),
+        deletion_due: user.deletion_due.map(|due| due.0),
         first_name: profile.first_name,
         last_name: profile.last_name,
         full_name: profile.full_name,
@@ -197,6 +212,7 @@ fn to_user(row: user::Model) -> Result<User, StoreError> {
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),
         login_epoch: row.login_epoch.cast_unsigned(),
+        deletion_due: row.deletion_due.map(Timestamp),
         profile: to_profile(row),
     })
 }

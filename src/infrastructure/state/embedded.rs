@@ -31,7 +31,7 @@ use std::{
 
 use async_trait::async_trait;
 
-pub use self::opening::{OpenError, set_aside};
+pub use self::opening::{OpenError, hold, set_aside};
 use self::{
     engine::Engine,
     keeper::Keeper,

@@ -7,7 +7,7 @@ mod redis;
 mod sessions;
 
 pub use self::{
-    embedded::{EmbeddedStore, OpenError, set_aside},
+    embedded::{EmbeddedStore, OpenError, hold, set_aside},
     metered::Metered,
     redis::{ConnectError, RedisOptions, RedisStore},
     sessions::StateSessions,

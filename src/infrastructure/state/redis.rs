@@ -84,19 +84,12 @@ impl RedisStore {
     }
 
     async fn check_server(&self) -> Result<(), ConnectError> {
-        let info: String = tokio::time::timeout(DEADLINE, self.link.query(&redis::cmd("INFO")))
-            .await
-            .unwrap_or_else(|elapsed| Err(std::io::Error::from(elapsed).into()))
-            .map_err(|source| ConnectError::Unreachable {
-                address: self.link.address(),
-                source,
-            })?;
+        let info = self.info().await?;
         let version = field(&info, "redis_version").unwrap_or_default();
         if !supports_swap(version) {
             return Err(ConnectError::TooOld(version.to_owned()));
         }
-        if let Some(policy) = field(&info, "maxmemory_policy").filter(|name| *name != "noeviction")
-        {
+        if let Some(policy) = evicting(&info) {
             tracing::warn!(
                 policy,
                 "Redis may evict state before its time: an evicted revocation or replay key no \
@@ -104,6 +97,25 @@ impl RedisStore {
             );
         }
         Ok(())
+    }
+
+    async fn info(&self) -> Result<String, ConnectError> {
+        tokio::time::timeout(DEADLINE, self.link.query(&redis::cmd("INFO")))
+            .await
+            .unwrap_or_else(|elapsed| Err(std::io::Error::from(elapsed).into()))
+            .map_err(|source| ConnectError::Unreachable {
+                address: self.link.address(),
+                source,
+            })
+    }
+
+    /// What about the server may cost state before its time, in words.
+    pub async fn weaknesses(&self) -> Result<Vec<String>, ConnectError> {
+        let info = self.info().await?;
+        let evicts = evicting(&info).map(|policy| format!("its maxmemory-policy is {policy}"));
+        let forgets = field(&info, "aof_enabled") == Some("0");
+        let forgets = forgets.then(|| "it forgets sessions and codes when it stops".to_owned());
+        Ok(evicts.into_iter().chain(forgets).collect())
     }
 
     fn key(&self, key: &StateKey) -> String {
@@ -276,6 +288,11 @@ async fn read_authorities(path: &Path) -> Result<Vec<u8>, ConnectError> {
 }
 
 /// `SET` with both `XX` and `GET` came with 6.2.
+/// The policy by which a server throws away what has not expired.
+fn evicting(info: &str) -> Option<&str> {
+    field(info, "maxmemory_policy").filter(|name| *name != "noeviction")
+}
+
 fn supports_swap(version: &str) -> bool {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {

@@ -99,6 +99,7 @@ async fn show(
         done: told.done,
         error: told.error,
         can_mail: web.ports.can_mail(),
+        nonce: answer::nonce(&web.ports),
     };
     respond::html(status, &page)
 }
@@ -248,7 +249,7 @@ pub async fn password(
 }
 
 /// What the page says of a refusal.
-fn explain(error: ChangePasswordError) -> Result<(StatusCode, String), Failure> {
+pub(super) fn explain(error: ChangePasswordError) -> Result<(StatusCode, String), Failure> {
     match error {
         ChangePasswordError::Wrong => Ok((
             StatusCode::UNPROCESSABLE_ENTITY,

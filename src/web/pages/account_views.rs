@@ -5,7 +5,7 @@ use askama::Template;
 use super::{Page, ScopeText, reset_views::Key};
 use crate::{
     domain::{id::SessionId, profile::ProfileField},
-    web::csp::PagePolicy,
+    web::csp::{Nonce, PagePolicy},
 };
 
 /// The account page; its forms post `csrf` and what they say.
@@ -28,6 +28,8 @@ pub struct AccountPage<'a> {
     pub error: Option<String>,
     /// Whether addresses can be proved by mail.
     pub can_mail: bool,
+    /// Lets the page's script run.
+    pub nonce: Nonce,
 }
 
 /// An application that was allowed something.
@@ -62,6 +64,26 @@ impl ProfilePage<'_> {
 impl Page for ProfilePage<'_> {
     fn policy(&self) -> PagePolicy {
         PagePolicy::bare().own_forms()
+    }
+}
+
+/// Asks whether the account is to be removed; posts `csrf` and `current`.
+#[derive(Debug, Template)]
+#[template(path = "delete_account.html")]
+pub struct DeletionPage<'a> {
+    /// The token against cross-site posts.
+    pub csrf: &'a str,
+    /// Until when it can be undone, as people write it; absent where it cannot.
+    pub day: Option<String>,
+    /// What is wrong with what was typed.
+    pub error: Option<String>,
+    /// Lets the page's script run.
+    pub nonce: Nonce,
+}
+
+impl Page for DeletionPage<'_> {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare().own_forms().script(self.nonce.clone())
     }
 }
 
@@ -172,6 +194,6 @@ impl Page for ConfirmEmailPage<'_> {
 
 impl Page for AccountPage<'_> {
     fn policy(&self) -> PagePolicy {
-        PagePolicy::bare().own_forms()
+        PagePolicy::bare().own_forms().script(self.nonce.clone())
     }
 }

@@ -126,6 +126,7 @@ fn show(
         error: view.error,
         forgot: forgot.as_deref(),
         register: register.as_deref(),
+        nonce: answer::nonce(&web.ports),
     };
     respond::html(status, &page)
 }

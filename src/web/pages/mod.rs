@@ -4,6 +4,7 @@
 //! template engine, and addresses pass through the types of `links`, which refuse everything but safe schemes.
 
 pub mod account;
+pub mod account_deletion;
 pub mod account_profile;
 pub mod account_sessions;
 mod account_views;
@@ -25,7 +26,9 @@ mod scope_text;
 mod views;
 pub mod way;
 
-pub use account_views::{AccountPage, ApplicationView, ConfirmEmailPage, Done, ProfilePage};
+pub use account_views::{
+    AccountPage, ApplicationView, ConfirmEmailPage, DeletionPage, Done, ProfilePage,
+};
 pub use client::{ClientLinks, ClientView};
 pub use error::{ErrorCause, ErrorPage};
 pub use links::{FormAction, HttpsUrl, ReturnUrl};

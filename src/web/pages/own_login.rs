@@ -35,6 +35,9 @@ pub(super) const TO_ACCOUNT: &str = "/login?return_to=/account";
 /// The same for the form of the profile.
 pub(super) const TO_PROFILE: &str = "/login?return_to=/account/profile";
 
+/// The same for the end of the account.
+pub(super) const TO_DELETION: &str = "/login?return_to=/account/delete";
+
 /// Whether a request to the login page comes from a page of ours and not from the flow.
 pub(super) fn is_own(query: &Params) -> bool {
     query.get("interaction").is_none() && query.get("return_to").is_some()
@@ -101,6 +104,7 @@ fn show(web: &Web, (id, secret): (&str, &str), destination: &str, view: View<'_>
         error: view.error,
         forgot: web.ports.can_mail().then_some(reset::FORGOT),
         register: register::is_offered(web).then_some(register::REGISTER),
+        nonce: answer::nonce(&web.ports),
     };
     respond::html(status, &page)
 }

@@ -101,15 +101,26 @@ pub async fn send(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
         let failure = Failure::Unavailable("the queue of errands", None);
         return answer::failure_page(&failure, context::trace(&parts));
     }
-    show(StatusCode::OK, Key::Link(&id), (&Params::parse(b""), None))
+    show(
+        &web,
+        StatusCode::OK,
+        Key::Link(&id),
+        (&Params::parse(b""), None),
+    )
 }
 
-fn show(status: StatusCode, key: Key<'_>, (params, error): (&Params, Option<String>)) -> Response {
+fn show(
+    web: &Web,
+    status: StatusCode,
+    key: Key<'_>,
+    (params, error): (&Params, Option<String>),
+) -> Response {
     let page = RegisterPage {
         key,
         username: params.get("username").unwrap_or_default(),
         full_name: params.get("full_name").unwrap_or_default(),
         error,
+        nonce: answer::nonce(&web.ports),
     };
     respond::html(status, &page)
 }
@@ -120,6 +131,7 @@ pub async fn get(State(web): State<Arc<Web>>, parts: Parts) -> Response {
     let token = query.get("token").unwrap_or_default();
     match one_time::find(&web.ports, &[Purpose::Registration], Proof::Token(token)).await {
         Ok(Some(_)) => show(
+            &web,
             StatusCode::OK,
             Key::Token(token),
             (&Params::parse(b""), None),
@@ -139,6 +151,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
     let (key, proof) = presented(&params);
     let refuse = |error| {
         show(
+            &web,
             StatusCode::UNPROCESSABLE_ENTITY,
             key,
             (&params, Some(error)),

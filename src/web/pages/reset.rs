@@ -116,11 +116,7 @@ pub async fn send(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
             context::trace(&parts),
         );
     }
-    let page = NewPasswordPage {
-        key: Key::Link(&id),
-        error: None,
-    };
-    respond::html(StatusCode::OK, &page)
+    show(&web, StatusCode::OK, Key::Link(&id), None)
 }
 
 /// The junction of the sign-in that waits, if it waits in this browser.
@@ -139,14 +135,15 @@ pub async fn get(State(web): State<Arc<Web>>, parts: Parts) -> Response {
     let query = context::query(&parts.uri);
     let token = query.get("token").unwrap_or_default();
     match one_time::find(&web.ports, &PURPOSES, Proof::Token(token)).await {
-        Ok(Some(_)) => show(StatusCode::OK, Key::Token(token), None),
+        Ok(Some(_)) => show(&web, StatusCode::OK, Key::Token(token), None),
         Ok(None) => worthless(),
         Err(failure) => answer::failure_page(&failure, context::trace(&parts)),
     }
 }
 
-fn show(status: StatusCode, key: Key<'_>, error: Option<String>) -> Response {
-    respond::html(status, &NewPasswordPage { key, error })
+fn show(web: &Web, status: StatusCode, key: Key<'_>, error: Option<String>) -> Response {
+    let nonce = answer::nonce(&web.ports);
+    respond::html(status, &NewPasswordPage { key, error, nonce })
 }
 
 fn worthless() -> Response {
@@ -172,7 +169,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
     let (key, proof) = presented(&params);
     // What is wrong whoever it is costs no try of the code.
     if let Err(error) = check(&params, text("password"), text("again")) {
-        return show(StatusCode::UNPROCESSABLE_ENTITY, key, Some(error));
+        return show(&web, StatusCode::UNPROCESSABLE_ENTITY, key, Some(error));
     }
     match reset_password(
         &web.ports,
@@ -184,6 +181,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
     {
         Ok(link) => done(&web, &parts, link.way_on.as_deref()),
         Err(ResetError::Unfit(unfit)) => show(
+            &web,
             StatusCode::UNPROCESSABLE_ENTITY,
             key,
             Some(unfit_text(unfit)),
@@ -193,6 +191,7 @@ pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Res
             Key::Link(_) => {
                 let error = "This code is not right, or not any more. After five tries, ask for another mail.";
                 show(
+                    &web,
                     StatusCode::UNPROCESSABLE_ENTITY,
                     key,
                     Some(error.to_owned()),

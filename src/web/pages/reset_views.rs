@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::Page;
-use crate::web::csp::PagePolicy;
+use crate::web::csp::{Nonce, PagePolicy};
 
 /// The sign-in that waits while its user does something else.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub struct NewPasswordPage<'a> {
     pub key: Key<'a>,
     /// What is wrong with what was typed.
     pub error: Option<String>,
+    /// Lets the page's script run.
+    pub nonce: Nonce,
 }
 
 impl NewPasswordPage<'_> {
@@ -83,7 +85,10 @@ impl NewPasswordPage<'_> {
 
 impl Page for NewPasswordPage<'_> {
     fn policy(&self) -> PagePolicy {
-        PagePolicy::bare().own_forms().keep_opener()
+        PagePolicy::bare()
+            .own_forms()
+            .keep_opener()
+            .script(self.nonce.clone())
     }
 }
 
@@ -100,6 +105,8 @@ pub struct RegisterPage<'a> {
     pub full_name: &'a str,
     /// What is wrong with what was typed.
     pub error: Option<String>,
+    /// Lets the page's script run.
+    pub nonce: Nonce,
 }
 
 impl RegisterPage<'_> {
@@ -122,7 +129,10 @@ impl RegisterPage<'_> {
 
 impl Page for RegisterPage<'_> {
     fn policy(&self) -> PagePolicy {
-        PagePolicy::bare().own_forms().keep_opener()
+        PagePolicy::bare()
+            .own_forms()
+            .keep_opener()
+            .script(self.nonce.clone())
     }
 }
 

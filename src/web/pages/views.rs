@@ -35,6 +35,8 @@ pub struct LoginPage<'a> {
     pub forgot: Option<&'a str>,
     /// Where an account is made, if people may do that.
     pub register: Option<&'a str>,
+    /// Lets the page's script run.
+    pub nonce: Nonce,
 }
 
 impl LoginPage<'_> {
@@ -45,7 +47,10 @@ impl LoginPage<'_> {
 
 impl Page for LoginPage<'_> {
     fn policy(&self) -> PagePolicy {
-        let policy = PagePolicy::bare().own_forms().keep_opener();
+        let policy = PagePolicy::bare()
+            .own_forms()
+            .keep_opener()
+            .script(self.nonce.clone());
         match &self.client {
             Some(client) => client.allow_forms(policy),
             None => policy,

@@ -168,6 +168,15 @@ on_both! {
         let resources = desk.get("/resources").await.json();
         let mut resources = resources["items"].as_array().unwrap().iter();
         assert!(resources.any(|it| it["identifier"] == "https://new.example"));
+        let stale = desk.send(Method::DELETE, &path, &matching, None).await;
+        assert_problem(&stale, 412, "precondition-failed");
+        let matching = [("if-match", changed.header("etag"))];
+        assert_eq!(desk.send(Method::DELETE, &path, &matching, None).await.status, 204);
+        assert_problem(&desk.get(&path).await, 404, "not-found");
+        let own = desk.get("/resources/https%3A%2F%2Fid.example%2Fapi%2Fadmin").await;
+        let matching = [("if-match", own.header("etag"))];
+        let path = "/resources/https%3A%2F%2Fid.example%2Fapi%2Fadmin";
+        assert_problem(&desk.send(Method::DELETE, path, &matching, None).await, 403, "forbidden");
         let unfit = json!({ "identifier": "x", "name": "x" });
         assert_problem(&desk.post("/resources", &unfit).await, 400, "invalid-member");
     }

@@ -36,7 +36,7 @@ fn damage(directory: &Path) {
 }
 
 /// `serve` on free ports.
-fn serve(desk: &Desk, settings: &[(&str, &str)]) -> std::process::Command {
+pub(super) fn serve(desk: &Desk, settings: &[(&str, &str)]) -> std::process::Command {
     let mut command = desk.command(&["serve", "--output", "json"]);
     for (name, value) in [("SERVER__PORT", "0"), ("MANAGEMENT__PORT", "0")] {
         command.env(format!("COUNTERSIGN__{name}"), value);

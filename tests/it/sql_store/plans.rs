@@ -309,6 +309,9 @@ async fn remove(store: &SqlStore) {
         unit.sweep_sessions(later(60), 5).await.unwrap();
         unit.delete_consent(&grace, &app).await.unwrap();
         unit.delete_client(&app).await.unwrap();
+        unit.take_due_for_deletion(NOW, 5).await.unwrap();
+        let api = "https://api.example";
+        unit.delete_resource_server(api).await.unwrap();
         assert!(unit.delete_user(&grace).await.unwrap());
         unit.delete_signing_key("k").await.unwrap();
         unit.delivered("m").await.unwrap();

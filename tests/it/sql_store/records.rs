@@ -67,6 +67,7 @@ pub(super) fn user(name: &str) -> User {
         created_at: Timestamp(12),
         updated_at: Timestamp(13),
         login_epoch: 14,
+        deletion_due: Some(Timestamp(1_800_000_015)),
     }
 }
 

@@ -426,6 +426,8 @@ pub(crate) fn settings() -> Settings {
         access_token_algorithm: SigningAlgorithm::Es256,
         login_limits: LoginLimits::default(),
         audit_retention: None,
+        branding: std::sync::Arc::default(),
+        deletion_grace: std::time::Duration::from_hours(14 * 24),
         request_limits: RequestLimits::OFF,
         registration: countersign::application::settings::Registration::Off,
     }
@@ -514,6 +516,7 @@ pub(crate) fn user(id: &UserId) -> User {
         created_at: start().minus(std::time::Duration::from_hours(1)),
         updated_at: start().minus(std::time::Duration::from_hours(1)),
         login_epoch: 0,
+        deletion_due: None,
     }
 }
 
@@ -559,6 +562,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The same without the nonce of its script, which is another one each time.
+    pub(crate) fn without_nonce(mut self) -> Self {
+        let policy = self.header("content-security-policy").to_owned();
+        if let Some((before, rest)) = policy.split_once("'nonce-") {
+            let (nonce, after) = rest.split_once('\'').unwrap();
+            self.body = self.body.replace(nonce, "");
+            let policy = format!("{before}{after}").parse().unwrap();
+            self.headers.insert("content-security-policy", policy);
+        }
+        self
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))

@@ -17,6 +17,7 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub login_epoch: i64,
+    pub deletion_due: Option<i64>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub full_name: Option<String>,

@@ -88,7 +88,7 @@ pub(super) fn open(directory: &Path) -> Result<Engine, OpenError> {
 /// Returns where it is now; nothing if there was none, or nothing in it.
 pub fn set_aside(directory: &Path, suffix: &str) -> Result<Option<PathBuf>, OpenError> {
     let failed = |error| OpenError::failed(directory, error);
-    let Some(_lock) = lock(directory)? else {
+    let Some(_lock) = hold(directory)? else {
         return Ok(None);
     };
     let mut name = directory.as_os_str().to_owned();
@@ -99,8 +99,8 @@ pub fn set_aside(directory: &Path, suffix: &str) -> Result<Option<PathBuf>, Open
     Ok(Some(aside))
 }
 
-/// The lock of a directory that has something in it.
-fn lock(directory: &Path) -> Result<Option<File>, OpenError> {
+/// The lock of a directory that has something in it: as long as it is held no server works with it.
+pub fn hold(directory: &Path) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::failed(directory, error);
     match fs::read_dir(directory).map(|mut entries| entries.next().is_none()) {
         Ok(true) => return Ok(None),

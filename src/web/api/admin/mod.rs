@@ -100,7 +100,9 @@ pub fn router() -> Router<Arc<Web>> {
         .route("/resources", get(resources::list).post(resources::create))
         .route(
             "/resources/{identifier}",
-            get(resources::read).put(resources::change),
+            get(resources::read)
+                .put(resources::change)
+                .delete(resources::delete),
         );
     let running = Router::new()
         .route("/keys", get(keys::list))

@@ -67,6 +67,7 @@ use crate::domain::administration::Right;
         resources::create,
         resources::read,
         resources::change,
+        resources::delete,
         keys::list,
         keys::rotate,
         outbox::list,

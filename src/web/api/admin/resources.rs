@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    call::{At, MAX_BODY, call, call_on_version, created, segment, versioned},
+    call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
     idempotency,
     page::Listing,
     views::ResourceView,
@@ -20,7 +20,10 @@ use super::{
 use crate::{
     application::{
         administration::Version,
-        commands::register_resource::{Registration, register_resource},
+        commands::{
+            delete_resource::delete_resource,
+            register_resource::{Registration, register_resource},
+        },
         queries::administration,
         registrar::Registrar,
     },
@@ -159,6 +162,25 @@ pub(super) async fn change(
         };
         register_resource(&registrar, &server, Registration::Change).await?;
         Ok(shown(&server))
+    };
+    call_on_version(&web, &parts, work).await
+}
+
+/// Remove an API: no application can ask for its tokens any more
+#[utoipa::path(delete, path = "/api/admin/resources/{identifier}", tag = "Applications",
+    params(
+        ("identifier" = String, Path, description = "Its resource indicator, percent-encoded"),
+        ("If-Match" = String, Header),
+    ),
+    responses((status = 204)))]
+pub(super) async fn delete(
+    State(web): State<Arc<Web>>,
+    At(identifier): At<String>,
+    parts: Parts,
+) -> Response {
+    let work = async |registrar: Registrar| {
+        delete_resource(&registrar, &identifier).await?;
+        Ok(done())
     };
     call_on_version(&web, &parts, work).await
 }

@@ -44,6 +44,9 @@ pub(super) struct UserView {
     created_at: i64,
     /// Unix seconds.
     updated_at: i64,
+    /// When the account is removed, because its user asked for that; Unix seconds. To activate it keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due: Option<i64>,
 }
 
 impl From<&User> for UserView {
@@ -60,6 +63,7 @@ impl From<&User> for UserView {
             profile: profile::claims(&user.profile).collect(),
             created_at: user.created_at.0,
             updated_at: user.updated_at.0,
+            deletion_due: user.deletion_due.map(|due| due.0),
         }
     }
 }
