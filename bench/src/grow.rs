@@ -34,7 +34,7 @@ pub(crate) struct Grow {
     #[arg(long, value_name = "STAGE", default_value = "sqlite")]
     stage: Stage,
     /// What to measure; may be repeated
-    #[arg(long, value_name = "SCENARIO", default_values = ["s2", "s4", "s5a", "s7a", "s8-opaque", "s9-opaque", "s10"])]
+    #[arg(long, value_name = "SCENARIO", default_values = ["s2", "s4", "s5a", "s7a", "s8-opaque", "s9-opaque", "s10", "s6-h1", "a1", "a2", "a3"])]
     scenario: Vec<Scenario>,
     /// The Countersign to measure
     #[arg(long, default_value = "target/release/countersign")]

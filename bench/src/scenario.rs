@@ -60,12 +60,23 @@ pub(crate) enum Scenario {
     S10,
     /// S13: 5 logins, 10 codes, 60 refreshes, 15 introspections, 10 userinfo in a hundred
     S13,
+    /// A1: an administrator lists fifty users
+    A1,
+    /// A2: an administrator looks for users by the beginning of a name
+    A2,
+    /// A3: an administrator reads one user
+    A3,
 }
 
 impl Scenario {
     /// All, in the order of the report.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         Self::value_variants().iter().copied()
+    }
+
+    /// Whether it asks the administration API, which no other provider has like this.
+    pub(crate) fn administers(self) -> bool {
+        matches!(self, Self::A1 | Self::A2 | Self::A3)
     }
 
     /// For people.
@@ -91,6 +102,9 @@ impl Scenario {
             Self::S9Jwt => "S9 userinfo, JWT",
             Self::S10 => "S10 revocation",
             Self::S13 => "S13 mix",
+            Self::A1 => "A1 list 50 users",
+            Self::A2 => "A2 search users",
+            Self::A3 => "A3 read a user",
         }
     }
 
@@ -110,7 +124,7 @@ impl Scenario {
             Self::S7b => 256.0,
             Self::S8Jwt => 70.0,
             Self::S8Opaque | Self::S8Inactive | Self::S9Opaque | Self::S9Jwt | Self::S10 => 11.0,
-            Self::S13 => return None,
+            Self::S13 | Self::A1 | Self::A2 | Self::A3 => return None,
         })
     }
 
@@ -128,7 +142,13 @@ impl Scenario {
             Self::S8Jwt => 100.0,
             Self::S9Jwt => 60.0,
             Self::S4 | Self::S8Opaque | Self::S8Inactive | Self::S9Opaque | Self::S10 => 33.0,
-            Self::NotModified | Self::S6H0 | Self::S6Hk | Self::S13 => return None,
+            Self::NotModified
+            | Self::S6H0
+            | Self::S6Hk
+            | Self::S13
+            | Self::A1
+            | Self::A2
+            | Self::A3 => return None,
         })
     }
 
@@ -140,6 +160,7 @@ impl Scenario {
             Self::Discovery | Self::Jwks | Self::NotModified | Self::S2 => RoleName::Service,
             Self::S5b | Self::S7b => RoleName::WebRs256,
             Self::S8Jwt | Self::S9Jwt => RoleName::WebJwt,
+            Self::A1 | Self::A2 | Self::A3 => RoleName::Administrator,
             Self::S5a
             | Self::S6H0
             | Self::S6H1

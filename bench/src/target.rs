@@ -25,6 +25,8 @@ pub(crate) enum RoleName {
     WebRs256,
     /// Code flow: ID token ES256, JWT access token.
     WebJwt,
+    /// Client credentials for the administration API.
+    Administrator,
 }
 
 /// What a token should look like.
@@ -46,7 +48,7 @@ pub(crate) struct Role {
     /// The scope that it asks for; empty for none.
     pub(crate) scope: &'static str,
     /// A resource indicator that it sends.
-    pub(crate) resource: Option<&'static str>,
+    pub(crate) resource: Option<String>,
     /// Its access tokens.
     pub(crate) access: Shape,
     /// `alg` of its ID tokens, or of its access tokens where it acts for itself.
@@ -86,9 +88,9 @@ impl Role {
     }
 
     /// With a resource indicator in every request.
-    pub(crate) fn at(self, resource: &'static str) -> Self {
+    pub(crate) fn at(self, resource: impl Into<String>) -> Self {
         Self {
-            resource: Some(resource),
+            resource: Some(resource.into()),
             ..self
         }
     }

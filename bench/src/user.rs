@@ -90,6 +90,10 @@ impl VirtualUser {
                     Box::pin(self.prepare(part)).await?;
                 }
             }
+            Scenario::A1 | Scenario::A2 | Scenario::A3 => {
+                let answer = self.client_credentials(scenario).await?;
+                self.bearer.insert(scenario, answer.access_token);
+            }
             Scenario::Discovery
             | Scenario::Jwks
             | Scenario::S2
@@ -127,6 +131,19 @@ impl VirtualUser {
             Scenario::S8Opaque | Scenario::S8Jwt => self.introspect(scenario, true).await,
             Scenario::S8Inactive => self.introspect(scenario, false).await,
             Scenario::S9Opaque | Scenario::S9Jwt => self.userinfo(scenario).await,
+            Scenario::A1 => self.administer(scenario, "?limit=50").await,
+            Scenario::A2 => {
+                let beginning = format!("?search={}", self.name);
+                self.administer(scenario, &beginning).await
+            }
+            Scenario::A3 => {
+                let count = self.target.accounts.count.max(1) as u64;
+                // Spread over all accounts; a prime, so that every one comes.
+                let number = self.turn.wrapping_mul(7919) % count;
+                let id = format!("/00000000-0000-4000-8000-{number:012}");
+                let id = if number == 0 { "?limit=1" } else { &id };
+                self.administer(scenario, id).await
+            }
             Scenario::S10 => {
                 let token = self.spare.pop().ok_or(Fault::Exhausted)?;
                 self.revoke(scenario, &token).await
@@ -189,7 +206,7 @@ impl VirtualUser {
             ("code_challenge", challenge),
             ("code_challenge_method", "S256"),
         ];
-        fields.extend(role.resource.map(|resource| ("resource", resource)));
+        fields.extend(role.resource.iter().map(|it| ("resource", it.as_str())));
         let path = format!("{}?{}", self.target.paths.authorize, form::encode(&fields));
         let mut reply = self.visit(&path).await?;
         for _ in 0..STEPS {
@@ -262,13 +279,24 @@ impl VirtualUser {
 
     async fn userinfo(&mut self, scenario: Scenario) -> Result<(), Fault> {
         let path = self.target.paths.userinfo;
+        self.read(scenario, path, "\"sub\"").await
+    }
+
+    /// What the administration API has at this place below its users.
+    async fn administer(&mut self, scenario: Scenario, place: &str) -> Result<(), Fault> {
+        let path = format!("/api/admin/users{place}");
+        self.read(scenario, &path, "\"username\"").await
+    }
+
+    /// GET with the scenario's access token.
+    async fn read(&mut self, scenario: Scenario, path: &str, member: &str) -> Result<(), Fault> {
         let token = self.bearer.get(&scenario).ok_or(Fault::Exhausted)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| Fault::shape("a token that fits no header"))?;
         let mut request = request(Method::GET, path, Bytes::new());
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         let reply = self.link.send(request).await?;
-        expect_member(&reply.having(StatusCode::OK, path)?, "\"sub\"")
+        expect_member(&reply.having(StatusCode::OK, path)?, member)
     }
 
     async fn revoke(&mut self, scenario: Scenario, token: &str) -> Result<(), Fault> {
@@ -285,7 +313,7 @@ impl VirtualUser {
         if !role.scope.is_empty() && fields.len() == 1 {
             fields.push(("scope", role.scope));
         }
-        fields.extend(role.resource.map(|resource| ("resource", resource)));
+        fields.extend(role.resource.iter().map(|it| ("resource", it.as_str())));
         let reply = self.post_as(role, path, &fields).await?;
         TokenAnswer::parse(&reply.having(StatusCode::OK, path)?.body, role.access)
     }

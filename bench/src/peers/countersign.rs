@@ -122,6 +122,7 @@ impl Countersign {
         running
             .until_ready(setup.management, "/health/ready", PATIENCE)
             .await?;
+        setup.administrator(&self.binary)?;
         let target = self.target(&setup, running.pid(), variant, users);
         Ok((running, target, setup.database))
     }
@@ -132,7 +133,7 @@ impl Countersign {
             address: loopback(setup.port),
             origin: setup.origin(),
             paths: PATHS,
-            roles: roles(),
+            roles: roles(&setup.origin()),
             accounts: Accounts {
                 prefix: "user-".to_owned(),
                 count: users,
@@ -145,7 +146,8 @@ impl Countersign {
             scenarios: match variant {
                 Variant::Usual => Scenario::all()
                     .filter(|scenario| {
-                        !matches!(scenario, Scenario::S3 | Scenario::S6H0 | Scenario::S6Hk)
+                        !scenario.administers()
+                            && !matches!(scenario, Scenario::S3 | Scenario::S6H0 | Scenario::S6Hk)
                     })
                     .collect(),
                 Variant::Other => [Scenario::S3, Scenario::S6Hk].into(),
@@ -286,6 +288,13 @@ impl Setup {
         self.client(binary, "web-jwt", &[&web[..], &es256].concat())
     }
 
+    /// A service that may do everything over the administration API, which the server knows once it runs.
+    fn administrator(&self, binary: &Path) -> Result<(), BenchError> {
+        let here = administration(&self.origin());
+        let everything = ["--service", "--scope", "*", "--resource", &here];
+        self.client(binary, "administrator", &everything)
+    }
+
     fn client(&self, binary: &Path, id: &str, flags: &[&str]) -> Result<(), BenchError> {
         let create = ["client", "create", "--name", id, "--client-id", id];
         let create = [&create[..], flags, &["--secret-stdin"]].concat();
@@ -329,7 +338,11 @@ const PATHS: Paths = Paths {
     revoke: "/oauth2/revoke",
 };
 
-fn roles() -> std::collections::BTreeMap<RoleName, Role> {
+fn administration(origin: &str) -> String {
+    format!("{origin}/api/admin")
+}
+
+fn roles(origin: &str) -> std::collections::BTreeMap<RoleName, Role> {
     let service = |id: &str| Role::new(id, SECRET, "reports:read");
     let web = |id: &str| Role::new(id, SECRET, SCOPE);
     [
@@ -339,6 +352,12 @@ fn roles() -> std::collections::BTreeMap<RoleName, Role> {
         (RoleName::Web, web("web")),
         (RoleName::WebRs256, web("web-rs256").rs256()),
         (RoleName::WebJwt, web("web-jwt").jwt()),
+        (
+            RoleName::Administrator,
+            Role::new("administrator", SECRET, "*")
+                .jwt()
+                .at(administration(origin)),
+        ),
     ]
     .into()
 }

@@ -88,15 +88,16 @@ impl Peer for Keycloak {
 
 /// Its access tokens are JWTs, its discovery has no `ETag`, its passwords are always hashed.
 fn can(scenario: Scenario) -> bool {
-    !matches!(
-        scenario,
-        Scenario::NotModified
-            | Scenario::S4
-            | Scenario::S6H0
-            | Scenario::S6H1
-            | Scenario::S8Opaque
-            | Scenario::S9Opaque
-    )
+    !scenario.administers()
+        && !matches!(
+            scenario,
+            Scenario::NotModified
+                | Scenario::S4
+                | Scenario::S6H0
+                | Scenario::S6H1
+                | Scenario::S8Opaque
+                | Scenario::S9Opaque
+        )
 }
 
 const PATHS: Paths = Paths {

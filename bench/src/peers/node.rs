@@ -93,10 +93,15 @@ impl Peer for NodeOidcProvider {
 
 /// It neither introspects JWTs nor takes them at userinfo, sends no `ETag`, and hashes no passwords.
 fn can(scenario: Scenario) -> bool {
-    !matches!(
-        scenario,
-        Scenario::NotModified | Scenario::S6H1 | Scenario::S6Hk | Scenario::S8Jwt | Scenario::S9Jwt
-    )
+    !scenario.administers()
+        && !matches!(
+            scenario,
+            Scenario::NotModified
+                | Scenario::S6H1
+                | Scenario::S6Hk
+                | Scenario::S8Jwt
+                | Scenario::S9Jwt
+        )
 }
 
 const PATHS: Paths = Paths {
