@@ -1,49 +1,43 @@
 // Our pages in Chromium: small screens, keyboard, content security policy.
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
-import { createServer } from "node:http";
 import { test } from "node:test";
-import { cli, demo, dev, openBrowser, shot, signIn } from "./support.mjs";
+import { demo, dev, inspect, openBrowser, shot, signIn, startApp } from "./support.mjs";
 
-test("no page overflows at 360 pixels, in light or dark", async (t) => {
-  for (const colorScheme of ["light", "dark"]) {
-    const page = await openBrowser(t, { viewport: { width: 360, height: 740 }, colorScheme });
-    const app = await startApp(t);
-    const look = async (name, main) => {
-      await page.waitForSelector(`main#${main}`);
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(width <= 360, `${name} is ${width} pixels wide`);
-      await shot(page, `${name}-360-${colorScheme}`);
-    };
+test("no page overflows, on a screen or a phone, and axe-core finds nothing serious", async (t) => {
+  const page = await openBrowser(t);
+  const app = await startApp(t);
+  const look = async (name, main) => {
+    await page.waitForSelector(`main#${main}`);
+    await inspect(page, name);
+  };
 
-    await page.goto(demo.issuer);
-    await look("index", "index");
-    await page.goto(`${demo.issuer}/oauth2/authorize?client_id=nobody`);
-    await look("error", "error");
-    await page.goto(app.authorize());
-    await look("login", "sign-in");
-    await page.fill("#username", "nobody");
-    await page.fill("#password", "wrong");
-    await page.click("#login");
-    await page.waitForSelector("#login-error");
-    await look("login-failed", "sign-in");
-    await signIn(page);
-    await look("consent", "consent");
-    await page.goto(app.authorize({ prompt: "login" }));
-    await look("login-confirm", "sign-in");
-    await page.click("#another-account");
-    await look("login-another", "sign-in");
-    await page.goto(app.authorize({ prompt: "select_account" }));
-    await look("choose", "choose");
-    await page.goto(`${demo.issuer}/oauth2/authorize/resume?interaction=x&client_id=${app.client_id}`);
-    await look("expired", "error");
-    await page.goto(`${demo.issuer}/oauth2/logout`);
-    await look("logout", "sign-out");
-    await page.click("#logout");
-    await look("logged-out", "logged-out");
-    await page.goto(`${dev.issuer}/playground`);
-    await look("playground", "playground");
-  }
+  await page.goto(demo.issuer);
+  await look("index", "index");
+  await page.goto(`${demo.issuer}/oauth2/authorize?client_id=nobody`);
+  await look("error", "error");
+  await page.goto(app.authorize());
+  await look("login", "sign-in");
+  await page.fill("#username", "nobody");
+  await page.fill("#password", "wrong");
+  await page.click("#login");
+  await page.waitForSelector("#login-error");
+  await look("login-failed", "sign-in");
+  await signIn(page);
+  await look("consent", "consent");
+  await page.goto(app.authorize({ prompt: "login" }));
+  await look("login-confirm", "sign-in");
+  await page.click("#another-account");
+  await look("login-another", "sign-in");
+  await page.goto(app.authorize({ prompt: "select_account" }));
+  await look("choose", "choose");
+  await page.goto(`${demo.issuer}/oauth2/authorize/resume?interaction=x&client_id=${app.client_id}`);
+  await look("expired", "error");
+  await page.goto(`${demo.issuer}/oauth2/logout`);
+  await look("logout", "sign-out");
+  await page.click("#logout");
+  await look("logged-out", "logged-out");
+  await page.goto(`${dev.issuer}/playground`);
+  await look("playground", "playground");
 });
 
 test("a second tab goes on once the first has signed in, and an account can be chosen or changed", async (t) => {
@@ -134,31 +128,3 @@ test("the form post answer works without JavaScript", async (t) => {
   await page.click("#continue");
   assert.ok((await app.answer).get("code"));
 });
-
-/** A client whose callback collects the answer. It lives on 127.0.0.1: another site than the provider. */
-async function startApp(t) {
-  let resolve;
-  const answer = new Promise((done) => (resolve = done));
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk) => (body += chunk));
-    request.on("end", () => {
-      const { pathname, searchParams } = new URL(request.url, "http://localhost");
-      if (pathname === "/callback") resolve(request.method === "POST" ? new URLSearchParams(body) : searchParams);
-      response.setHeader("content-type", "text/html").end("<!doctype html><title>Answered</title>");
-    });
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  t.after(() => server.close());
-  const redirect_uri = `http://127.0.0.1:${server.address().port}/callback`;
-  const { client_id } = cli("client", "create", "--web", "--name", "Small app", "--redirect-uri", redirect_uri);
-  const challenge = createHash("sha256").update(randomBytes(32).toString("hex")).digest("base64url");
-  const authorize = (more = {}) => {
-    const parameters = {
-      client_id, redirect_uri, response_type: "code", scope: "openid profile email",
-      state: "a state with spaces & signs", code_challenge: challenge, code_challenge_method: "S256", ...more,
-    };
-    return `${demo.issuer}/oauth2/authorize?${new URLSearchParams(parameters)}`;
-  };
-  return { authorize, answer, client_id };
-}

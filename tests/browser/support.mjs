@@ -1,7 +1,10 @@
 // Chromium, the example apps, and the server under test, for the browser tests.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +27,12 @@ export const dev = JSON.parse(readFileSync(needed("COUNTERSIGN_DEV"), "utf8"));
 /** Runs the command line of Countersign on the same database. */
 export function cli(...args) {
   return JSON.parse(execFileSync(needed("COUNTERSIGN_BIN"), [...args, "--output", "json"], { encoding: "utf8" }));
+}
+
+/** The same on the database of `countersign dev`. */
+export function devCli(...args) {
+  const env = { ...process.env, COUNTERSIGN_CONFIG: dev.config };
+  return JSON.parse(execFileSync(needed("COUNTERSIGN_BIN"), [...args, "--output", "json"], { encoding: "utf8", env }));
 }
 
 /** A browser with one page, closed after the test. What the page's console complains about fails the test. */
@@ -59,6 +68,33 @@ export async function openBrowser(t, { preferences, ...options } = {}) {
 export async function shot(page, name) {
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/**
+ * Looks at a page on a screen and on a phone, light and dark: nothing overflows, axe-core finds nothing serious,
+ * and a picture of each is kept.
+ */
+export async function inspect(page, name) {
+  const before = page.viewportSize();
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [1280, 360, 320]) {
+      await page.setViewportSize({ width, height: 800 });
+      const needs = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(needs <= width, `${name} needs ${needs} of ${width} pixels`);
+      if (width === 320) continue;
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+      const found = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+      assert.deepEqual(found, [], `${name}, ${width} pixels, ${colorScheme}`);
+      await shot(page, `${name}-${width}-${colorScheme}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize(before);
 }
 
 /** Fills in the login page. */
@@ -98,4 +134,32 @@ export async function startApi(t, settings = {}) {
   const env = { ISSUER: demo.issuer, AUDIENCE: url, LISTEN: `127.0.0.1:${port}`, ...settings };
   await start(t, needed("RESOURCE_SERVER_BIN"), [], { env });
   return url;
+}
+
+/** A client whose callback collects the answer. It lives on 127.0.0.1: another site than the provider. */
+export async function startApp(t, { issuer = demo.issuer, command = cli, name = "Small app" } = {}) {
+  let resolve;
+  const answer = new Promise((done) => (resolve = done));
+  const server = createHttpServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += chunk));
+    request.on("end", () => {
+      const { pathname, searchParams } = new URL(request.url, "http://localhost");
+      if (pathname === "/callback") resolve(request.method === "POST" ? new URLSearchParams(body) : searchParams);
+      response.setHeader("content-type", "text/html").end("<!doctype html><title>Answered</title>");
+    });
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  t.after(() => server.close());
+  const redirect_uri = `http://127.0.0.1:${server.address().port}/callback`;
+  const { client_id } = command("client", "create", "--web", "--name", name, "--redirect-uri", redirect_uri);
+  const challenge = createHash("sha256").update(randomBytes(32).toString("hex")).digest("base64url");
+  const authorize = (more = {}) => {
+    const parameters = {
+      client_id, redirect_uri, response_type: "code", scope: "openid profile email",
+      state: "a state with spaces & signs", code_challenge: challenge, code_challenge_method: "S256", ...more,
+    };
+    return `${issuer}/oauth2/authorize?${new URLSearchParams(parameters)}`;
+  };
+  return { authorize, answer, client_id };
 }

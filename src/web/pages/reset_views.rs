@@ -66,7 +66,7 @@ pub struct NewPasswordPage<'a> {
 impl NewPasswordPage<'_> {
     fn heading(&self) -> &'static str {
         match self.key {
-            Key::Token(_) => "Choose a new password",
+            Key::Token(_) => "Choose a password",
             Key::Link(_) => "Look into your mail",
         }
     }
@@ -74,7 +74,7 @@ impl NewPasswordPage<'_> {
     fn lead(&self) -> &'static str {
         match self.key {
             Key::Token(_) => {
-                "It takes the place of the old one. Wherever your account is signed in now, it will be signed out."
+                "If the account has one, this takes its place, and wherever you are signed in you will be signed out."
             }
             Key::Link(_) => {
                 "If there is an account of that name with an email address, a mail is on its way to it. Follow its link, or type its code here. Both work once, for an hour."
