@@ -443,8 +443,9 @@ impl App {
 
     /// Whatever has to be done from time to time, until `stop`: keys rotate, expired grants go, mail leaves.
     pub async fn maintain(&self, stop: CancellationToken) {
+        let keys_changed = self.ports().directory.keys_changed();
         tokio::join!(
-            self.ring.keep_fresh(stop.clone()),
+            self.ring.keep_fresh(&keys_changed, stop.clone()),
             self.ports().directory.follow(stop.clone()),
             upkeep::sweep(self.ports(), stop.clone()),
             refusals::follow(self.ports(), stop.clone()),

@@ -32,6 +32,7 @@ mod m20261126_000060_user_sessions;
 mod m20261126_000061_permission_names;
 mod m20261126_000062_grants_of_a_user;
 mod m20261127_000063_user_deletion;
+mod m20261127_000064_members;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000061_permission_names::Migration),
             Box::new(m20261126_000062_grants_of_a_user::Migration),
             Box::new(m20261127_000063_user_deletion::Migration),
+            Box::new(m20261127_000064_members::Migration),
         ]
     }
 }

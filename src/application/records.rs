@@ -1,16 +1,24 @@
-//! Users, roles and groups as lines of a file, in and out: what `import` reads and `export` writes.
+//! Users, roles, groups, APIs and applications as lines of a file, in and out: what `import` reads and `export` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::role::{Group, Role};
+use crate::domain::{
+    client::Client,
+    resource::ResourceServer,
+    role::{Group, Role},
+};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Record {
+    /// An API. Before the applications that may ask for it.
+    Resource(ResourceServer),
+    /// An application, with or without the digests of its secrets.
+    Client(Box<Client>),
     /// A role. Before the groups and users that have it.
     Role(RoleRecord),
     /// A group. After the one around it, and before the users that are in it.
@@ -23,6 +31,8 @@ impl Record {
     /// What it is.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Resource(_) => "resource",
+            Self::Client(_) => "client",
             Self::Role(_) => "role",
             Self::Group(_) => "group",
             Self::User(_) => "user",

@@ -1,4 +1,4 @@
-//! `export`: users, roles and groups as JSON Lines, as `import` reads them.
+//! `export`: users, roles, groups and applications as JSON Lines, as `import` reads them.
 
 use std::{
     io::{self, Write as _},
@@ -8,7 +8,7 @@ use std::{
 use super::{CliError, Global, registrar};
 use crate::application::{
     ports::Page,
-    queries::export::{Passwords, roles_and_groups, users},
+    queries::export::{Secrets, clients, resources, roles_and_groups, users},
     records::Record,
 };
 
@@ -21,7 +21,7 @@ Examples:
 /// Users read at once.
 const PAGE: u64 = 500;
 
-/// Write users, roles and groups as JSON Lines
+/// Write users, roles, groups, APIs and applications as JSON Lines
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Export {
@@ -31,16 +31,39 @@ pub(super) struct Export {
     /// The hashes of passwords too: whoever has the file can try passwords
     #[arg(long)]
     with_password_hashes: bool,
+    /// The digests of the secrets of applications too, so that they go on; without them each needs a new one
+    #[arg(long)]
+    with_client_secrets: bool,
+}
+
+fn secrets(included: bool) -> Secrets {
+    if included {
+        Secrets::Included
+    } else {
+        Secrets::Omitted
+    }
 }
 
 pub(super) async fn run(global: &Global, export: Export) -> Result<(), CliError> {
     let (registrar, _) = registrar::open(global).await?;
-    let passwords = if export.with_password_hashes {
-        Passwords::Included
-    } else {
-        Passwords::Omitted
-    };
+    let passwords = secrets(export.with_password_hashes);
     let mut out = open(&export)?;
+    for record in resources(&registrar).await? {
+        write(&mut *out, &record)?;
+    }
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: PAGE };
+        let known = secrets(export.with_client_secrets);
+        let clients = clients(&registrar, &page, known).await?;
+        let Some(last) = clients.last() else {
+            break;
+        };
+        after = Some(last.id.as_str().to_owned());
+        for client in clients {
+            write(&mut *out, &Record::Client(Box::new(client)))?;
+        }
+    }
     for record in roles_and_groups(&registrar).await? {
         write(&mut *out, &record)?;
     }

@@ -1,4 +1,4 @@
-//! `import`: users, roles and groups from JSON Lines or from a Keycloak realm.
+//! `import`: users, roles, groups and applications from JSON Lines or from a Keycloak realm.
 
 mod keycloak;
 
@@ -32,14 +32,15 @@ A line is one JSON object: {\"type\":\"role\",\"name\":\"editor\",\"permissions\
 {\"type\":\"group\",\"name\":\"staff\",\"roles\":[\"editor\"]}, or {\"type\":\"user\",\"username\":\"alice\",
 \"email\":\"alice@example.com\",\"email_verified\":true,\"profile\":{\"given_name\":\"Alice\"},
 \"password_hash\":\"$2b$12$…\",\"roles\":[\"editor\"],\"groups\":[\"staff\"]}. Hashes may be argon2id, bcrypt, PBKDF2
-or scrypt; each is replaced at the next login. docs/import.md says more.";
+or scrypt; each is replaced at the next login. Applications (\"type\":\"client\") and APIs (\"type\":\"resource\")
+are lines as `export` writes them. docs/import.md says more.";
 
 /// Lines in one transaction.
 const BATCH: usize = 500;
 /// Bytes of a line at most.
 const MOST_LINE: u64 = 256 * 1024;
 
-/// Take in users, roles and groups
+/// Take in users, roles, groups, APIs and applications
 ///
 /// What exists already, by its name, is left as it is, so that an import can simply be run again after it was
 /// interrupted.
@@ -206,6 +207,8 @@ struct Tally {
     users: u64,
     roles: u64,
     groups: u64,
+    clients: u64,
+    resources: u64,
     present: u64,
     refused: u64,
     /// Where refused lines go.
@@ -222,6 +225,8 @@ impl Tally {
             users: 0,
             roles: 0,
             groups: 0,
+            clients: 0,
+            resources: 0,
             present: 0,
             refused: 0,
             report,
@@ -233,6 +238,8 @@ impl Tally {
         match kind {
             "user" => self.users += 1,
             "role" => self.roles += 1,
+            "client" => self.clients += 1,
+            "resource" => self.resources += 1,
             _ => self.groups += 1,
         }
         let (users, refused) = (self.users, self.refused);
@@ -260,6 +267,8 @@ impl Tally {
             "users": self.users,
             "roles": self.roles,
             "groups": self.groups,
+            "clients": self.clients,
+            "resources": self.resources,
             "present": self.present,
             "refused": self.refused,
         });
@@ -268,8 +277,14 @@ impl Tally {
             Intent::DryRun => "would be imported",
         };
         let text = format!(
-            "{} users, {} roles and {} groups {would}; {} were there already; {} lines refused",
-            self.users, self.roles, self.groups, self.present, self.refused
+            "{} users, {} roles, {} groups, {} applications and {} APIs {would}; {} were there already; {} lines refused",
+            self.users,
+            self.roles,
+            self.groups,
+            self.clients,
+            self.resources,
+            self.present,
+            self.refused
         );
         global.output().print(&json, text)?;
         if self.refused > 0 {

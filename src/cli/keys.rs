@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{CliError, Global, registrar};
+use super::{CliError, Global, confirm::Confirm, registrar};
 use crate::{
     app,
-    application::ports::Clock as _,
+    application::{commands::retire_key::retire_key, ports::Clock as _},
     domain::key::SigningKey,
     infrastructure::clock::SystemClock,
     protocol::jwks::{Phase, is_forgotten, phase},
@@ -22,6 +22,17 @@ pub(super) enum KeysVerb {
     ///
     /// The new keys are published at once and sign as soon as everybody can know them.
     Rotate,
+    /// Take a key out of use at once, as after a leak
+    ///
+    /// Nothing that it signed is believed any more: access tokens end, and applications that verify by
+    /// themselves refuse them once they have read the keys again. Running servers follow within a second.
+    /// Example: countersign keys retire KID --yes
+    Retire {
+        /// The key, as `keys list` shows it
+        kid: String,
+        #[command(flatten)]
+        confirm: Confirm,
+    },
     /// Take a private key (PEM or JWK) in as the next one to sign
     ///
     /// Example: countersign keys import key.pem
@@ -38,6 +49,14 @@ pub(super) async fn run(global: &Global, verb: KeysVerb) -> Result<(), CliError>
             let ring = app::open_keys(&global.load()?).await?;
             ring.rotate_now().await.map_err(app::BuildError::from)?;
             list(global, &ring.keys())
+        }
+        KeysVerb::Retire { kid, confirm } => {
+            let (registrar, config) = registrar::open(global).await?;
+            confirm.ask(&format!(
+                "Take {kid} out of use? Every token that it signed ends."
+            ))?;
+            retire_key(&registrar, &kid).await?;
+            list(global, &app::open_keys(&config).await?.keys())
         }
         KeysVerb::Import { file } => {
             let ring = app::open_keys(&global.load()?).await?;

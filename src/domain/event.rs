@@ -208,6 +208,8 @@ event_kinds! {
     RoleUnassigned = "role.unassigned",
     /// A signing key was made or imported.
     KeyCreated = "key.created",
+    /// A signing key was taken out of use at once.
+    KeyRetired = "key.retired",
     /// An operator let messages that were given up be tried again.
     OutboxRetried = "outbox.retried",
     /// An administrator was refused what they may not do.
@@ -250,6 +252,7 @@ impl EventKind {
             | Self::RoleAssigned
             | Self::RoleUnassigned
             | Self::KeyCreated
+            | Self::KeyRetired
             | Self::OutboxRetried
             | Self::AdministrationRefused => UsualActor::Unknown,
         }

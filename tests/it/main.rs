@@ -50,6 +50,7 @@ mod registrar;
 mod registration;
 mod request_attacks;
 mod request_forms;
+mod retired_keys;
 mod security_cases;
 mod shrunk_clients;
 mod shutdown;

@@ -1,4 +1,4 @@
-//! Taking in users, roles and groups by the hundred: each batch in one unit of work, each line for itself.
+//! Taking in users, roles, groups and applications by the hundred: each batch in one unit of work, each line for itself.
 //!
 //! What exists already, by its name, is left as it is: an import that was interrupted can simply be run
 //! again.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{
     define_role::{check_name, check_permissions},
+    import_client::{import_client, import_resource},
     set_claim::check_value,
 };
 use crate::{
@@ -97,6 +98,8 @@ async fn import_together(
     let mut outcomes = Vec::with_capacity(records.len());
     for record in records {
         let outcome = match record {
+            Record::Resource(server) => import_resource(registrar, &*work, server).await,
+            Record::Client(client) => import_client(registrar, &*work, client).await,
             Record::Role(role) => importer.role(role).await,
             Record::Group(group) => importer.group(group).await,
             Record::User(user) => importer.user(user).await,

@@ -106,7 +106,7 @@ pub async fn register_client(
 }
 
 /// Every rule once.
-fn check(
+pub(super) fn check(
     registrar: &Registrar,
     command: RegisterClient,
 ) -> Result<(Client, Option<SecretString>), RegistrarError> {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use quick_cache::sync::Cache;
+use tokio::sync::Notify;
 
 use crate::{
     application::ports::{Change, StoreError},
@@ -80,6 +81,8 @@ pub(super) struct AllCopies {
     pub(super) users: Copies<UserId, Arc<User>>,
     pub(super) authorities: Copies<UserId, Arc<Authority>>,
     pub(super) consents: Copies<(UserId, ClientId), Arc<Consent>>,
+    /// Is told when the signing keys may be others: they are no copies of ours.
+    pub(super) keys: Arc<Notify>,
     /// Counts what was thrown away: a copy is kept only if nothing was while it was loaded.
     pub(super) generation: AtomicU64,
 }
@@ -92,6 +95,7 @@ impl AllCopies {
             users: Copies::new("user", USERS),
             authorities: Copies::new("authority", USERS),
             consents: Copies::new("consent", USERS),
+            keys: Arc::default(),
             generation: AtomicU64::new(0),
         }
     }
@@ -116,6 +120,7 @@ impl AllCopies {
             Change::Consent(user, client) => {
                 self.consents.cache.remove(&(user.clone(), client.clone()));
             }
+            Change::Keys => self.keys.notify_one(),
             Change::Unknown => self.forget_all(),
         }
     }
@@ -123,6 +128,7 @@ impl AllCopies {
     /// Throws all copies away.
     pub(super) fn forget_all(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.keys.notify_one();
         self.clients.cache.clear();
         self.resources.cache.clear();
         self.users.cache.clear();

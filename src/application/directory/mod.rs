@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -135,6 +135,11 @@ impl Directory {
             directory: self,
             known,
         })
+    }
+
+    /// Is told when the signing keys may be others than before.
+    pub fn keys_changed(&self) -> Arc<Notify> {
+        self.copies.keys.clone()
     }
 
     fn known(&self) -> Arc<Known> {

@@ -24,6 +24,8 @@ pub enum Change {
     Authorities,
     /// What a user allowed a client.
     Consent(UserId, ClientId),
+    /// The signing keys.
+    Keys,
     /// Of a kind that this version does not know: whatever it was, every copy is stale.
     Unknown,
 }

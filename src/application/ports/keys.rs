@@ -97,6 +97,9 @@ pub trait TokenSigner: Send + Sync {
     /// Makes the next key of every algorithm now. An operator's matter, not one of requests.
     async fn rotate(&self) -> Result<(), SignError>;
 
+    /// Reads the keys again, and makes those that are missing.
+    async fn reread(&self) -> Result<(), SignError>;
+
     /// The public keys as a JWK Set (RFC 7517 §5).
     fn jwks(&self) -> Arc<Document>;
 }

@@ -6,6 +6,7 @@ mod keys;
 mod ledger;
 mod links;
 mod mail;
+mod members;
 mod outbox;
 mod repositories;
 mod seal;
@@ -18,8 +19,8 @@ use std::{error::Error, fmt, sync::Weak};
 use async_trait::async_trait;
 
 pub use self::{
-    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, outbox::*, repositories::*,
-    seal::*, sessions::*, statistics::*,
+    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, members::*, outbox::*,
+    repositories::*, seal::*, sessions::*, statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 
@@ -69,6 +70,7 @@ pub trait Reader:
     + Grants
     + Keys
     + Links
+    + Members
     + Audit
     + Backlogs
     + Outbox
@@ -89,6 +91,7 @@ impl<
         + Grants
         + Keys
         + Links
+        + Members
         + Audit
         + Backlogs
         + Outbox

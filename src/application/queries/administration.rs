@@ -99,6 +99,42 @@ pub async fn users(
 const BY_NAME: &str = "n:";
 const BY_EMAIL: &str = "e:";
 
+/// A page of the users who were given a role themselves.
+pub async fn users_with_role(
+    registrar: &Registrar,
+    role: &str,
+    page: &Page,
+) -> Result<UserPage, RegistrarError> {
+    registrar.may(Right::UsersRead)?;
+    let reader = registrar.store.reader();
+    let found = reader.role_by_name(role).await?;
+    let role = found.ok_or_else(|| RegistrarError::NotFound("role", role.to_owned()))?;
+    let users = reader.users_with_role(&role.id, page).await?;
+    Ok(UserPage::by_id(users, page))
+}
+
+/// A page of the users who are in a group itself.
+pub async fn users_in_group(
+    registrar: &Registrar,
+    group: &str,
+    page: &Page,
+) -> Result<UserPage, RegistrarError> {
+    registrar.may(Right::UsersRead)?;
+    let reader = registrar.store.reader();
+    let found = reader.group_by_name(group).await?;
+    let group = found.ok_or_else(|| RegistrarError::NotFound("group", group.to_owned()))?;
+    let users = reader.users_in_group(&group.id, page).await?;
+    Ok(UserPage::by_id(users, page))
+}
+
+impl UserPage {
+    fn by_id(users: Vec<User>, page: &Page) -> Self {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let next = last_of(&users, limit, |user| user.id.to_string());
+        Self { users, next }
+    }
+}
+
 /// Where to go on after a full page.
 fn last_of<T>(items: &[T], limit: usize, name: impl Fn(&T) -> String) -> Option<String> {
     items.last().filter(|_| items.len() >= limit).map(name)

@@ -6,13 +6,19 @@ use crate::{
         records::{GroupRecord, Record, RoleRecord, UserRecord},
         registrar::{Registrar, RegistrarError},
     },
-    domain::{id::GroupId, profile, role::Group, user::User},
+    domain::{
+        client::{Client, ClientAuthentication},
+        id::GroupId,
+        profile,
+        role::Group,
+        user::User,
+    },
 };
 
-/// Whether hashes of passwords go along.
+/// Whether hashes of passwords, or digests of the secrets of applications, go along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passwords {
-    /// They do: whoever has the file can try passwords.
+pub enum Secrets {
+    /// They do: whoever has the file can try passwords, and take secrets along.
     Included,
     /// They stay here.
     Omitted,
@@ -43,11 +49,36 @@ pub async fn roles_and_groups(registrar: &Registrar) -> Result<Vec<Record>, Regi
     Ok(records)
 }
 
+/// The APIs.
+pub async fn resources(registrar: &Registrar) -> Result<Vec<Record>, RegistrarError> {
+    let servers = registrar.store.reader().resource_servers().await?;
+    Ok(servers.into_iter().map(Record::Resource).collect())
+}
+
+/// A page of the applications, in the order of their identifiers.
+pub async fn clients(
+    registrar: &Registrar,
+    page: &Page,
+    secrets: Secrets,
+) -> Result<Vec<Client>, RegistrarError> {
+    let mut clients = registrar.store.reader().clients(page).await?;
+    if secrets == Secrets::Omitted {
+        for client in &mut clients {
+            if let ClientAuthentication::ClientSecretBasic { secrets }
+            | ClientAuthentication::ClientSecretPost { secrets } = &mut client.authentication
+            {
+                secrets.clear();
+            }
+        }
+    }
+    Ok(clients)
+}
+
 /// A page of the users, in the order of their usernames.
 pub async fn users(
     registrar: &Registrar,
     page: &Page,
-    passwords: Passwords,
+    passwords: Secrets,
 ) -> Result<Vec<UserRecord>, RegistrarError> {
     let reader = registrar.store.reader();
     let groups = reader.groups().await?;
@@ -55,8 +86,8 @@ pub async fn users(
     for user in reader.users(page).await? {
         let membership = reader.membership(&user.id).await?;
         let hash = match passwords {
-            Passwords::Omitted => None,
-            Passwords::Included => {
+            Secrets::Omitted => None,
+            Secrets::Included => {
                 let found = reader.user_by_login(user.username.as_str()).await?;
                 found.and_then(|(_, hash)| hash)
             }

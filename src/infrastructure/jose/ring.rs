@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -93,13 +93,14 @@ impl KeyRing {
         self.read(&mut read_at).await
     }
 
-    /// Refreshes every minute until `stop`. Without the database the known keys go on.
-    pub async fn keep_fresh(&self, stop: CancellationToken) {
-        while stop
-            .run_until_cancelled(tokio::time::sleep(PERIOD))
-            .await
-            .is_some()
-        {
+    /// Refreshes every minute, and whenever they `changed`, until `stop`. Without the database the known
+    /// keys go on.
+    pub async fn keep_fresh(&self, changed: &Notify, stop: CancellationToken) {
+        let due = || async {
+            // Too late is as good as told.
+            let _ = tokio::time::timeout(PERIOD, changed.notified()).await;
+        };
+        while stop.run_until_cancelled(due()).await.is_some() {
             if let Err(error) = self.refresh().await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -209,6 +210,16 @@ impl TokenSigner for KeyRing {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "the keys could not be rotated"
+            );
+            SignError::Failed
+        })
+    }
+
+    async fn reread(&self) -> Result<(), SignError> {
+        self.refresh().await.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the keys could not be read again"
             );
             SignError::Failed
         })

@@ -146,6 +146,8 @@ impl KeyVault {
     /// Adds a key if one is still wanted and no other node was first; says whether it did.
     async fn add(&self, candidate: &Candidate, trigger: Trigger) -> Result<bool, KeyError> {
         let work = self.store.begin().await?;
+        // A key that is retired at this moment is no predecessor.
+        work.alone().await?;
         let keys = work.signing_keys().await?;
         let Some(next) = self.next(&keys, candidate.algorithm, trigger) else {
             return Ok(false);

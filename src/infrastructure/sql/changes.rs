@@ -177,6 +177,7 @@ fn to_text(change: &Change) -> (&'static str, String) {
         Change::User(id) => ("user", id.to_string()),
         Change::Authority(id) => ("authority", id.to_string()),
         Change::Authorities => ("authorities", String::new()),
+        Change::Keys => ("keys", String::new()),
         // A user's identifier holds no space.
         Change::Consent(user, client) => ("consent", format!("{user} {client}")),
         Change::Unknown => ("unknown", String::new()),
@@ -190,6 +191,7 @@ fn to_change(kind: &str, name: &str) -> Change {
         ("user", _) => Change::User(UserId::new(name)),
         ("authority", _) => Change::Authority(UserId::new(name)),
         ("authorities", _) => Change::Authorities,
+        ("keys", _) => Change::Keys,
         ("consent", Some((user, client))) => {
             Change::Consent(UserId::new(user), ClientId::new(client))
         }

@@ -13,7 +13,7 @@ use super::{
     storable,
 };
 use crate::{
-    application::ports::{Keys, KeysMut, StoreError},
+    application::ports::{Change, Keys, KeysMut, StoreError},
     domain::{key::SigningKey, time::Timestamp},
 };
 
@@ -50,10 +50,12 @@ impl KeysMut for Sql<DatabaseTransaction> {
             .on_conflict(first_comes)
             .exec_without_returning(&self.connection)
             .await;
+        self.touch(Change::Keys);
         Ok(self.checked(rows)? == 1)
     }
 
     async fn set_signing_key_times(&self, key: &SigningKey) -> Result<(), StoreError> {
+        self.touch(Change::Keys);
         let updated = signing_key::Entity::update_many()
             .col_expr(Column::PublishedAt, key.published_at.0.into())
             .col_expr(Column::ActiveAt, key.active_at.0.into())
@@ -69,6 +71,7 @@ impl KeysMut for Sql<DatabaseTransaction> {
         let Some(kid) = storable(kid) else {
             return Ok(());
         };
+        self.touch(Change::Keys);
         let deleted = signing_key::Entity::delete_by_id(kid).exec(&self.connection);
         self.checked(deleted.await).map(drop)
     }

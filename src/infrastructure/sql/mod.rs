@@ -20,6 +20,7 @@ mod error;
 mod grants;
 mod keys;
 mod links;
+mod members;
 pub mod migrate;
 mod outbox;
 mod place;

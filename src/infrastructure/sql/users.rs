@@ -196,7 +196,7 @@ fn to_row(user: &User) -> user::Model {
     }
 }
 
-fn to_user(row: user::Model) -> Result<User, StoreError> {
+pub(super) fn to_user(row: user::Model) -> Result<User, StoreError> {
     let unreadable = || corrupt("user", &row.id);
     Ok(User {
         id: UserId::new(&row.id),

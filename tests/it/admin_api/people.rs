@@ -9,6 +9,38 @@ use super::{Desk, assert_problem, prepare, service_token, user_token, user_with}
 use crate::support::app::{Browser, Stage, TestApp, on_both, random_offset, send};
 
 on_both! {
+    async fn the_users_of_a_role_and_a_group_are_listed_page_by_page(app: TestApp) {
+        prepare(&app).await;
+        let desk = Desk::new(&app, service_token(&app, "*").await);
+        assert_eq!(desk.post("/roles", &json!({ "name": "crew" })).await.status, 201);
+        assert_eq!(desk.post("/groups", &json!({ "name": "deck" })).await.status, 201);
+        let mut ids = Vec::new();
+        for number in 0..5 {
+            let made = desk.post("/users", &json!({ "username": format!("sailor-{number}") })).await;
+            let id = made.json()["id"].as_str().unwrap().to_owned();
+            for place in ["roles/crew", "groups/deck"] {
+                let put = desk.put(&format!("/users/{id}/{place}"), None).await;
+                assert!(put.status.is_success(), "{}", put.body);
+            }
+            ids.push(id);
+        }
+        ids.sort();
+        for listing in ["/roles/crew/users", "/groups/deck/users"] {
+            let (mut found, mut next) = (Vec::new(), String::new());
+            loop {
+                let page = desk.get(&format!("{listing}?limit=2{next}")).await.json();
+                let items = page["items"].as_array().unwrap().iter();
+                found.extend(items.map(|user| user["id"].as_str().unwrap().to_owned()));
+                let Some(after) = page["next"].as_str() else { break };
+                next = format!("&after={after}");
+            }
+            assert_eq!(found, ids, "{listing}");
+        }
+        let nobody = Desk::new(&app, service_token(&app, "roles:read").await);
+        assert_problem(&nobody.get("/roles/crew/users").await, 403, "forbidden");
+        assert_problem(&desk.get("/roles/none/users").await, 404, "not-found");
+    }
+
     async fn a_user_is_made_read_changed_and_removed(app: TestApp) {
         prepare(&app).await;
         let desk = Desk::new(&app, service_token(&app, "users:read users:write").await);
@@ -148,6 +180,14 @@ on_both! {
         let keys = desk.get("/keys").await.json()["items"].as_array().unwrap().len();
         let rotated = desk.post("/keys/rotate", &json!(null)).await.json();
         assert!(rotated["items"].as_array().unwrap().len() > keys, "{rotated}");
+        // Not the one that signed the token with which this is asked.
+        let mut items = rotated["items"].as_array().unwrap().iter();
+        let key = items.find(|key| key["alg"] == "EdDSA").unwrap();
+        let kid = key["kid"].as_str().unwrap();
+        let retired = desk.post(&format!("/keys/{kid}/retire"), &json!(null)).await.json();
+        let mut left = retired["items"].as_array().unwrap().iter();
+        assert!(left.all(|key| key["kid"] != kid), "{retired}");
+        assert_problem(&desk.post("/keys/none/retire", &json!(null)).await, 404, "not-found");
         assert_eq!(desk.post("/outbox/retry", &json!({})).await.json(), json!({ "messages": 0 }));
         assert_problem(&desk.post("/outbox/retry", &json!({ "id": "none" })).await, 404, "not-found");
         assert_eq!(desk.get("/statistics/logins").await.status, 200);

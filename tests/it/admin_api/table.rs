@@ -18,6 +18,7 @@ fn needed(method: &str, path: &str) -> Right {
     let either = |read, write| if reads { read } else { write };
     match (first, last) {
         ("users", "logins") | ("statistics", _) => Right::StatisticsRead,
+        ("roles" | "groups", "users") => Right::UsersRead,
         ("users", "access" | "roles" | "groups") | ("roles" | "groups" | "permissions", _) => {
             either(Right::RolesRead, Right::RolesWrite)
         }

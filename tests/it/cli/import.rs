@@ -89,7 +89,7 @@ fn lines_that_cannot_be_accepted_are_refused_with_number_and_reason_and_the_othe
         json!({ "type": "user", "username": "eve", "password_hash": "$md5$canary" }),
         json!({ "type": "user", "username": "fred", "profile": { "phone_number": "12" } }),
         json!({ "type": "user", "username": "gil", "owner": true }),
-        json!({ "type": "client", "name": "x" }),
+        json!({ "type": "device", "name": "x" }),
         json!("text"),
         json!({ "type": "group", "name": "lost", "parent": "nowhere" }),
         json!({ "type": "user", "username": "henry" }),
@@ -178,4 +178,125 @@ fn a_realm_of_keycloak_is_taken_over() {
         "until the next login"
     );
     desk.fails(2, &words("import countersign.toml --format keycloak"));
+}
+
+#[test]
+fn applications_and_apis_go_along_and_come_in_by_the_rules_of_registration() {
+    let desk = Desk::migrated();
+    desk.ok(&[
+        "client",
+        "create",
+        "--service",
+        "--name",
+        "Job",
+        "--client-id",
+        "job",
+        "--scope",
+        "a:read",
+    ]);
+    let api = [
+        "resource",
+        "add",
+        "https://api.example",
+        "--scope",
+        "a:read",
+    ];
+    desk.ok(&[&api[..], &["--introspection-client", "job"]].concat());
+    let web = [
+        "client",
+        "create",
+        "--web",
+        "--name",
+        "Shop",
+        "--client-id",
+        "shop",
+    ];
+    let uris = [
+        "--redirect-uri",
+        "https://shop.example/cb",
+        "--resource",
+        "https://api.example",
+    ];
+    desk.ok(&[&web[..], &uris].concat());
+    let spa = [
+        "client",
+        "create",
+        "--spa",
+        "--name",
+        "Page",
+        "--client-id",
+        "page",
+    ];
+    desk.ok(&[&spa[..], &["--redirect-uri", "https://page.example/cb"]].concat());
+    desk.ok(&[
+        "client",
+        "change",
+        "shop",
+        "--access-token-lifetime",
+        "5m",
+        "--policy-uri",
+        "https://shop.example/p",
+    ]);
+    desk.ok(&["client", "disable", "page"]);
+    let all = ["client", "list"];
+
+    let out = desk.0.path().join("out.jsonl");
+    let out = out.to_str().unwrap();
+    let export = ["export", "--with-client-secrets", "--to", out];
+    assert!(desk.run(&export).status.success());
+    let other = Desk::migrated();
+    let made = other.ok(&["import", out]);
+    assert_eq!(
+        (&made["clients"], &made["resources"]),
+        (&json!(3), &json!(1)),
+        "{made}"
+    );
+    assert_eq!(other.ok(&all), desk.ok(&all));
+    assert_eq!(
+        other.ok(&["client", "show", "shop"]),
+        desk.ok(&["client", "show", "shop"])
+    );
+    let again = other.run(&["export", "--with-client-secrets"]).stdout;
+    let text = std::fs::read_to_string(out).unwrap();
+    assert_eq!(
+        String::from_utf8(again).unwrap(),
+        text,
+        "with the digests of the secrets"
+    );
+    assert_eq!(other.ok(&["import", out])["clients"], 0, "resumed");
+
+    // Without them nothing of a secret goes along.
+    let bare = String::from_utf8(desk.run(&["export"]).stdout).unwrap();
+    assert!(
+        text.contains("digest") && !bare.contains("digest"),
+        "{bare}"
+    );
+
+    // Nobody gets in by a file what registration refuses.
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let shop = lines.iter().find(|line| line["id"] == "shop").unwrap();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut line = shop.clone();
+        line["id"] = json!("other");
+        change(&mut line);
+        line
+    };
+    let refused = [
+        changed(&|it| it["redirect_uris"] = json!(["http://shop.example/cb"])),
+        changed(&|it| it["resources"] = json!(["https://nothing.example"])),
+        changed(&|it| it["grant_types"] = json!(["client_credentials"])),
+        changed(&|it| it["kind"] = json!("spa")),
+        changed(&|it| it["id"] = json!("7d0f6e9a-5c1e-4f0d-9a35-3f5a1c1d2e01")),
+        changed(&|it| it["links"]["policy"] = json!("javascript:alert(1)")),
+        changed(&|it| it["name"] = json!("")),
+    ];
+    let file = write(&desk, "refused.jsonl", &refused);
+    let output = desk.run(&["import", &file]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    for line in 1..=refused.len() {
+        assert!(said.contains(&format!("line {line}: ")), "{line}\n{said}");
+    }
 }

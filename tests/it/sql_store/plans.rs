@@ -86,6 +86,7 @@ fn every_method_of_the_ports_is_exercised() {
     let statistics = include_str!("../../../src/application/ports/statistics.rs");
     let changes = include_str!("../../../src/application/ports/changes.rs");
     let links = include_str!("../../../src/application/ports/links.rs");
+    let members = include_str!("../../../src/application/ports/members.rs");
     let sessions = include_str!("../../../src/application/ports/sessions.rs");
     let mut methods = 0;
     for port in [
@@ -95,6 +96,7 @@ fn every_method_of_the_ports_is_exercised() {
         statistics,
         changes,
         links,
+        members,
         sessions,
     ] {
         for method in port.split("async fn ").skip(1) {
@@ -197,6 +199,13 @@ async fn read(reader: &dyn Reader) {
     assert_eq!(sessions, [user_session()]);
     reader.authority(&grace).await.unwrap();
     reader.membership(&grace).await.unwrap();
+    let first = &countersign::application::ports::Page {
+        after: None,
+        limit: 5,
+    };
+    let (admin, staff) = (role("admin").id, group("staff", &[]).id);
+    reader.users_with_role(&admin, first).await.unwrap();
+    reader.users_in_group(&staff, first).await.unwrap();
     assert!(
         reader.has_owner().await.unwrap(),
         "through a group, looked at last"

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::{
     call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
     idempotency,
-    page::Listing,
-    views::GroupView,
+    page::{Listing, Query},
+    views::{GroupView, UserView},
 };
 use crate::{
     application::{
@@ -163,4 +163,29 @@ pub(super) async fn remove(
         Ok(done())
     };
     call_on_version(&web, &parts, work).await
+}
+
+/// Users who are in a group itself, not in one within it
+#[utoipa::path(get, path = "/api/admin/groups/{group}/users", tag = "Roles and groups",
+    params(
+        ("group" = String, Path, description = "Its name"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 500, description = "Items of the page; 50 if absent"),
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+    ),
+    responses((status = 200, body = Listing<UserView>)))]
+pub(super) async fn users(
+    State(web): State<Arc<Web>>,
+    At(name): At<String>,
+    parts: Parts,
+) -> Response {
+    let work = async |registrar: Registrar| {
+        let query = Query::read(&web, &parts, &["limit", "after"])?;
+        let page = query.page()?;
+        let found = administration::users_in_group(&registrar, &name, &page).await?;
+        Ok(ok(&Listing {
+            items: found.users.iter().map(UserView::from).collect(),
+            next: query.cursor(found.next),
+        }))
+    };
+    call(&web, &parts, work).await
 }

@@ -4,10 +4,17 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::request::Parts, response::Response};
 
-use super::{call::call, page::Listing, views::KeyView};
+use super::{
+    call::{At, call},
+    page::Listing,
+    views::KeyView,
+};
 use crate::{
     application::{
-        commands::rotate_keys::rotate_keys, queries::administration, registrar::Registrar,
+        Failure,
+        commands::{retire_key::retire_key, rotate_keys::rotate_keys},
+        queries::administration,
+        registrar::Registrar,
     },
     web::{Web, api::ok},
 };
@@ -33,6 +40,29 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
 pub(super) async fn rotate(State(web): State<Arc<Web>>, parts: Parts) -> Response {
     let work = async |registrar: Registrar| {
         let keys = rotate_keys(&web.ports, &registrar).await?;
+        let now = registrar.clock.now();
+        let items = keys.iter().map(|key| KeyView::new(key, now));
+        Ok(ok(&Listing::whole(items.collect())))
+    };
+    call(&web, &parts, work).await
+}
+
+/// Take a key out of use at once, as after a leak
+///
+/// Nothing that it signed is believed any more. Where no other key of its algorithm signs, the next one is
+/// made. Answered with all keys there are afterwards.
+#[utoipa::path(post, path = "/api/admin/keys/{kid}/retire", tag = "Operation",
+    params(("kid" = String, Path, description = "The key, percent-encoded")),
+    responses((status = 200, body = Listing<KeyView>)))]
+pub(super) async fn retire(
+    State(web): State<Arc<Web>>,
+    At(kid): At<String>,
+    parts: Parts,
+) -> Response {
+    let work = async |registrar: Registrar| {
+        retire_key(&registrar, &kid).await?;
+        web.ports.signer.reread().await.map_err(Failure::from)?;
+        let keys = administration::keys(&registrar).await?;
         let now = registrar.clock.now();
         let items = keys.iter().map(|key| KeyView::new(key, now));
         Ok(ok(&Listing::whole(items.collect())))

@@ -81,6 +81,8 @@ pub fn router() -> Router<Arc<Web>> {
             "/roles/{role}",
             get(roles::read).put(roles::change).delete(roles::remove),
         )
+        .route("/roles/{role}/users", get(roles::users))
+        .route("/groups/{group}/users", get(groups::users))
         .route("/groups", get(groups::list).post(groups::create))
         .route(
             "/groups/{group}",
@@ -107,6 +109,7 @@ pub fn router() -> Router<Arc<Web>> {
     let running = Router::new()
         .route("/keys", get(keys::list))
         .route("/keys/rotate", post(keys::rotate))
+        .route("/keys/{kid}/retire", post(keys::retire))
         .route("/outbox", get(outbox::list))
         .route("/outbox/retry", post(outbox::retry))
         .route("/audit", get(audit::list))

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::{
     call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
     idempotency,
-    page::Listing,
-    views::{GivenPermission, PermissionView, RoleView},
+    page::{Listing, Query},
+    views::{GivenPermission, PermissionView, RoleView, UserView},
 };
 use crate::{
     application::{
@@ -205,4 +205,29 @@ pub(super) async fn remove(
         Ok(done())
     };
     call_on_version(&web, &parts, work).await
+}
+
+/// Users who were given a role themselves, not by a group
+#[utoipa::path(get, path = "/api/admin/roles/{role}/users", tag = "Roles and groups",
+    params(
+        ("role" = String, Path, description = "Its name"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 500, description = "Items of the page; 50 if absent"),
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+    ),
+    responses((status = 200, body = Listing<UserView>)))]
+pub(super) async fn users(
+    State(web): State<Arc<Web>>,
+    At(name): At<String>,
+    parts: Parts,
+) -> Response {
+    let work = async |registrar: Registrar| {
+        let query = Query::read(&web, &parts, &["limit", "after"])?;
+        let page = query.page()?;
+        let found = administration::users_with_role(&registrar, &name, &page).await?;
+        Ok(ok(&Listing {
+            items: found.users.iter().map(UserView::from).collect(),
+            next: query.cursor(found.next),
+        }))
+    };
+    call(&web, &parts, work).await
 }
