@@ -271,8 +271,22 @@ fn applications_and_apis_go_along_and_come_in_by_the_rules_of_registration() {
         text.contains("digest") && !bare.contains("digest"),
         "{bare}"
     );
+}
 
-    // Nobody gets in by a file what registration refuses.
+#[test]
+fn nobody_gets_in_by_a_file_what_registration_refuses() {
+    let desk = Desk::migrated();
+    let web = [
+        "client",
+        "create",
+        "--web",
+        "--name",
+        "Shop",
+        "--client-id",
+        "shop",
+    ];
+    desk.ok(&[&web[..], &["--redirect-uri", "https://shop.example/cb"]].concat());
+    let text = String::from_utf8(desk.run(&["export"]).stdout).unwrap();
     let lines: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
