@@ -96,7 +96,7 @@ async fn create(
     }
     let mut archive = Archive::begin(directory)?;
     match sql::sqlite_file(url) {
-        Some(_) => sqlite::copy(url, &archive.path(DATABASE)).await?,
+        Some(_) => sql::copy_sqlite(url, &archive.path(DATABASE)).await?,
         None => postgres::dump(url, &archive.path(DATABASE)).await?,
     }
     let state = match &config.state {

@@ -14,9 +14,8 @@ use serde_json::json;
 
 use super::{CliError, Global, registrar};
 use crate::application::{
-    commands::import_records::{Intent, Outcome, import_records},
+    commands::import_records::{Import as Intake, Intent, Outcome},
     records::Record,
-    registrar::Registrar,
 };
 
 const EXAMPLES: &str = "\
@@ -80,9 +79,10 @@ pub(super) async fn run(global: &Global, import: Import) -> Result<(), CliError>
     } else {
         Intent::Import
     };
+    let mut intake = Intake::new(&registrar, intent);
     let mut tally = Tally::new(&import)?;
     match import.format {
-        Format::Jsonl => lines(&registrar, &import, intent, &mut tally).await?,
+        Format::Jsonl => lines(&import, &mut intake, &mut tally).await?,
         Format::Keycloak => {
             let realm = keycloak::read(&text_of(&import.file)?)?;
             for note in &realm.notes {
@@ -94,10 +94,10 @@ pub(super) async fn run(global: &Global, import: Import) -> Result<(), CliError>
                     batch.add(at, json!(record).to_string(), record);
                 }
                 if batch.is_full() {
-                    batch.take_in(&registrar, intent, &mut tally).await?;
+                    batch.take_in(&mut intake, &mut tally).await?;
                 }
             }
-            batch.take_in(&registrar, intent, &mut tally).await?;
+            batch.take_in(&mut intake, &mut tally).await?;
         }
     }
     tally.finish(global, intent)
@@ -105,9 +105,8 @@ pub(super) async fn run(global: &Global, import: Import) -> Result<(), CliError>
 
 /// Reads line by line; the file need not fit into memory.
 async fn lines(
-    registrar: &Registrar,
     import: &Import,
-    intent: Intent,
+    intake: &mut Intake<'_>,
     tally: &mut Tally,
 ) -> Result<(), CliError> {
     let mut reader = open(&import.file)?;
@@ -134,10 +133,10 @@ async fn lines(
             Err(error) => tally.refuse(at, text, &error.to_string())?,
         }
         if batch.is_full() {
-            batch.take_in(registrar, intent, tally).await?;
+            batch.take_in(intake, tally).await?;
         }
     }
-    batch.take_in(registrar, intent, tally).await
+    batch.take_in(intake, tally).await
 }
 
 fn open(file: &Path) -> Result<Box<dyn BufRead>, CliError> {
@@ -178,14 +177,13 @@ impl Batch {
 
     async fn take_in(
         &mut self,
-        registrar: &Registrar,
-        intent: Intent,
+        intake: &mut Intake<'_>,
         tally: &mut Tally,
     ) -> Result<(), CliError> {
         if self.records.is_empty() {
             return Ok(());
         }
-        let outcomes = import_records(registrar, &self.records, intent).await;
+        let outcomes = intake.take_in(&self.records).await;
         let outcomes = outcomes.map_err(|error| {
             let first = self.places.first().map_or(1, |(at, _)| *at);
             CliError::from(error).hint(format!("go on with: --from {first}"))

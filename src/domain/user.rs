@@ -188,6 +188,12 @@ pub enum LoginNameError {
     At,
 }
 
+/// A name of a person as it is looked for: NFKC, lower case, single spaces.
+pub fn folded_name(text: &str) -> String {
+    let folded = text.nfkc().collect::<String>().to_lowercase();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What people type to name an account, in the one form under which it is stored and counted:
 /// NFKC, lower case, no invisible characters (security.md 144 and 150).
 pub fn canonical_login_name(text: &str) -> Result<String, LoginNameError> {

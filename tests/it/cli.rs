@@ -8,6 +8,7 @@ mod doctor;
 mod errors;
 mod explain;
 mod import;
+mod nodes;
 mod reading;
 mod state;
 mod tokens;

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use countersign::application::{
-    commands::import_records::{Intent, Outcome, import_records},
+    commands::import_records::{Import, Intent, Outcome},
     records::{Record, UserRecord},
 };
 
@@ -60,7 +60,9 @@ on_both! {
                 ..UserRecord::default()
             }))
         });
-        let outcomes = import_records(&app.registrar(), &records, Intent::Import).await.unwrap();
+        let registrar = app.registrar();
+        let mut import = Import::new(&registrar, Intent::Import);
+        let outcomes = import.take_in(&records).await.unwrap();
         assert!(outcomes.iter().all(|it| matches!(it, Outcome::Made)), "{outcomes:?}");
         for (name, password, hash) in HASHES {
             assert!(!logs_in(&app, name, "another password").await);

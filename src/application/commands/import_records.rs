@@ -48,75 +48,92 @@ pub enum Intent {
     DryRun,
 }
 
-/// Takes in a batch, for the operator alone: a file says nothing of what whoever wrote it holds. What came of
-/// each line, in their order. The error is about the database.
-pub async fn import_records(
-    registrar: &Registrar,
-    records: &[Record],
+/// An import, batch by batch, for the operator alone: a file says nothing of what whoever wrote it holds.
+pub struct Import<'a> {
+    registrar: &'a Registrar,
     intent: Intent,
-) -> Result<Vec<Outcome>, RegistrarError> {
-    if registrar.administrator().is_some() {
-        let what = "an import is the operator's matter".to_owned();
-        return Err(RegistrarError::Beyond(what));
-    }
-    match import_together(registrar, records, intent).await {
-        // Somebody else made one of them meanwhile; the others are none the worse for it.
-        Err(RegistrarError::Exists(_)) if records.len() > 1 => {
-            let mut outcomes = Vec::with_capacity(records.len());
-            for record in records {
-                let alone = std::slice::from_ref(record);
-                match import_together(registrar, alone, intent).await {
-                    Ok(outcome) => outcomes.extend(outcome),
-                    Err(error @ RegistrarError::Exists(_)) => {
-                        outcomes.push(Outcome::Refused(error));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(outcomes)
-        }
-        outcome => outcome,
-    }
+    /// What a dry run made and forgot, and what comes later stands on: made again before each batch.
+    rehearsed: Vec<Record>,
 }
 
-async fn import_together(
-    registrar: &Registrar,
-    records: &[Record],
-    intent: Intent,
-) -> Result<Vec<Outcome>, RegistrarError> {
-    let work = registrar.store.begin().await?;
-    let has_groups = records.iter().any(|it| !matches!(it, Record::User(_)));
-    if has_groups {
-        work.alone().await?;
+impl<'a> Import<'a> {
+    /// Begins.
+    pub fn new(registrar: &'a Registrar, intent: Intent) -> Self {
+        Self {
+            registrar,
+            intent,
+            rehearsed: Vec::new(),
+        }
     }
-    let mut importer = Importer {
-        registrar,
-        roles: work.roles().await?,
-        groups: work.groups().await?,
-        work: &*work,
-    };
-    let mut outcomes = Vec::with_capacity(records.len());
-    for record in records {
-        let outcome = match record {
-            Record::Resource(server) => import_resource(registrar, &*work, server).await,
-            Record::Client(client) => import_client(registrar, &*work, client).await,
-            Record::Role(role) => importer.role(role).await,
-            Record::Group(group) => importer.group(group).await,
-            Record::User(user) => importer.user(user).await,
+
+    /// Takes in a batch. What came of each line, in their order. The error is about the database.
+    pub async fn take_in(&mut self, records: &[Record]) -> Result<Vec<Outcome>, RegistrarError> {
+        if self.registrar.administrator().is_some() {
+            let what = "an import is the operator's matter".to_owned();
+            return Err(RegistrarError::Beyond(what));
+        }
+        let outcomes = match self.together(records).await {
+            // Somebody else made one of them meanwhile; the others are none the worse for it.
+            Err(RegistrarError::Exists(_)) if records.len() > 1 => self.one_by_one(records).await?,
+            outcomes => outcomes?,
         };
-        outcomes.push(match outcome {
-            Ok(outcome) => outcome,
-            // The unit of work is spoiled.
-            Err(error @ (RegistrarError::Store(_) | RegistrarError::Exists(_))) => {
-                return Err(error);
+        if self.intent == Intent::DryRun {
+            let made = records.iter().zip(&outcomes);
+            let made = made.filter(|(record, outcome)| {
+                matches!(outcome, Outcome::Made) && !matches!(record, Record::User(_))
+            });
+            self.rehearsed
+                .extend(made.map(|(record, _)| record.clone()));
+        }
+        Ok(outcomes)
+    }
+
+    async fn one_by_one(&self, records: &[Record]) -> Result<Vec<Outcome>, RegistrarError> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        for record in records {
+            match self.together(std::slice::from_ref(record)).await {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(error @ RegistrarError::Exists(_)) => {
+                    outcomes.push(Outcome::Refused(error));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Outcome::Refused(error),
-        });
+        }
+        Ok(outcomes)
     }
-    if intent == Intent::Import {
-        work.commit().await?;
+
+    async fn together(&self, records: &[Record]) -> Result<Vec<Outcome>, RegistrarError> {
+        let work = self.registrar.store.begin().await?;
+        let is_user = |record: &Record| matches!(record, Record::User(_));
+        if !records.iter().all(is_user) || !self.rehearsed.is_empty() {
+            work.alone().await?;
+        }
+        let mut importer = Importer {
+            registrar: self.registrar,
+            roles: work.roles().await?,
+            groups: work.groups().await?,
+            work: &*work,
+        };
+        for record in &self.rehearsed {
+            importer.take_in(record).await?;
+        }
+        let mut outcomes = Vec::with_capacity(records.len());
+        for record in records {
+            outcomes.push(match importer.take_in(record).await {
+                Ok(outcome) => outcome,
+                // The unit of work is spoiled.
+                Err(error @ (RegistrarError::Store(_) | RegistrarError::Exists(_))) => {
+                    return Err(error);
+                }
+                Err(error) => Outcome::Refused(error),
+            });
+        }
+        match self.intent {
+            Intent::Import => work.commit().await?,
+            Intent::DryRun => work.rollback().await?,
+        }
+        Ok(outcomes)
     }
-    Ok(outcomes)
 }
 
 /// A batch on its way.
@@ -128,6 +145,17 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    async fn take_in(&mut self, record: &Record) -> Result<Outcome, RegistrarError> {
+        let (registrar, work) = (self.registrar, self.work);
+        match record {
+            Record::Resource(server) => import_resource(registrar, work, server).await,
+            Record::Client(client) => import_client(registrar, work, client).await,
+            Record::Role(role) => self.role(role).await,
+            Record::Group(group) => self.group(group).await,
+            Record::User(user) => self.user(user).await,
+        }
+    }
+
     async fn role(&mut self, record: &RoleRecord) -> Result<Outcome, RegistrarError> {
         if self.roles.iter().any(|role| role.name == record.name) {
             return Ok(Outcome::Present);

@@ -15,7 +15,7 @@ use crate::domain::{
     resource::ResourceServer,
     role::{Authority, Group, Role},
     time::Timestamp,
-    user::{PasswordHash, User},
+    user::{PasswordHash, User, folded_name},
 };
 
 /// A page of a listing: at most `limit` rows whose key comes after `after`, in key order.
@@ -60,6 +60,31 @@ pub enum UserName {
     Username,
     /// The email address.
     Email,
+    /// The first name, folded.
+    FirstName,
+    /// The last name, folded.
+    LastName,
+}
+
+impl UserName {
+    /// The name of this kind as users are looked for by it.
+    pub fn of(self, user: &User) -> Option<String> {
+        match self {
+            Self::Username => Some(user.username.to_string()),
+            Self::Email => user.email.as_ref().map(ToString::to_string),
+            Self::FirstName => user.profile.first_name.as_deref().map(folded_name),
+            Self::LastName => user.profile.last_name.as_deref().map(folded_name),
+        }
+    }
+
+    /// What a page goes on after, after this user. Names of people are not unique.
+    pub fn place(self, user: &User) -> String {
+        let name = self.of(user).unwrap_or_default();
+        match self {
+            Self::Username | Self::Email => name,
+            Self::FirstName | Self::LastName => format!("{name}\n{}", user.id),
+        }
+    }
 }
 
 /// Users, changing.

@@ -3,7 +3,7 @@
 use crate::{
     application::{
         administration::Account,
-        ports::{DailyLogins, LoginCount, Order, OutboxFilter, Page, UserName},
+        ports::{DailyLogins, LoginCount, Order, OutboxFilter, Page, Reader, UserName},
         queries::{
             audit::{AuditFilter, AuditPage, audit},
             outbox::{WaitingMessage, outbox},
@@ -21,14 +21,14 @@ use crate::{
         resource::ResourceServer,
         role::{Authority, Group, Role},
         time::Day,
-        user::{User, canonical_login_name},
+        user::{User, canonical_login_name, folded_name},
         user_session::UserSession,
     },
     protocol::jwks::is_forgotten,
 };
 
-/// Users in the order of their usernames, or, of those who were searched for, in the order of usernames
-/// and then of addresses.
+/// Users in the order of their usernames, or, of those who were searched for, in the order of usernames,
+/// then of addresses, then of first and last names.
 #[derive(Clone, Debug)]
 pub struct UserPage {
     /// The users.
@@ -37,7 +37,7 @@ pub struct UserPage {
     pub next: Option<String>,
 }
 
-/// A page of all users, or of those whose username or email address begins with `search`.
+/// A page of all users, or of those whose username, email address, first or last name begins with `search`.
 pub async fn users(
     registrar: &Registrar,
     search: Option<&str>,
@@ -51,53 +51,81 @@ pub async fn users(
         let next = last_of(&users, limit, |user| user.username.as_str().to_owned());
         return Ok(UserPage { users, next });
     };
-    let Ok(search) = canonical_login_name(search) else {
-        return Ok(UserPage {
-            users: Vec::new(),
-            next: None,
-        });
-    };
-    let (mut users, mut next) = (Vec::new(), None);
-    let by_email = page
-        .after
-        .as_deref()
-        .and_then(|at| at.strip_prefix(BY_EMAIL));
-    if by_email.is_none() {
-        let after = page.after.as_deref();
-        let page = Page {
-            after: after
-                .and_then(|at| at.strip_prefix(BY_NAME))
-                .map(str::to_owned),
-            limit: page.limit,
-        };
-        users = reader
-            .users_by_name(UserName::Username, &search, &page)
-            .await?;
-        next = last_of(&users, limit, |user| format!("{BY_NAME}{}", user.username));
+    find(reader, &Search::of(search), page).await
+}
+
+/// What is looked for, as each kind of name has it.
+struct Search {
+    /// Nothing where no account can have such a name.
+    login: Option<String>,
+    person: String,
+}
+
+/// The parts of a search in their order, and their marks in its cursor.
+const PARTS: [(UserName, &str); 4] = [
+    (UserName::Username, "n:"),
+    (UserName::Email, "e:"),
+    (UserName::FirstName, "f:"),
+    (UserName::LastName, "l:"),
+];
+
+impl Search {
+    fn of(text: &str) -> Self {
+        Self {
+            login: canonical_login_name(text).ok(),
+            person: folded_name(text),
+        }
     }
-    if next.is_none() {
+
+    /// What a name of this kind has to begin with.
+    fn beginning(&self, name: UserName) -> Option<&str> {
+        let beginning = match name {
+            UserName::Username | UserName::Email => self.login.as_deref(),
+            UserName::FirstName | UserName::LastName => Some(self.person.as_str()),
+        };
+        beginning.filter(|beginning| !beginning.is_empty())
+    }
+
+    /// Whether this user's name of this kind is found.
+    fn finds(&self, name: UserName, user: &User) -> bool {
+        let beginning = self.beginning(name);
+        beginning.is_some_and(|it| name.of(user).is_some_and(|name| name.starts_with(it)))
+    }
+}
+
+/// One part after the other; whom an earlier part finds has been seen.
+async fn find(
+    reader: &dyn Reader,
+    search: &Search,
+    page: Page,
+) -> Result<UserPage, RegistrarError> {
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let place = page.after.as_deref().unwrap_or_default();
+    let marked = |mark: &str| place.strip_prefix(mark).map(str::to_owned);
+    let first = PARTS.iter().position(|(_, mark)| marked(mark).is_some());
+    let (mut users, mut next) = (Vec::new(), None);
+    for (at, (name, mark)) in PARTS.into_iter().enumerate().skip(first.unwrap_or(0)) {
+        let Some(beginning) = search.beginning(name) else {
+            continue;
+        };
         let rest = Page {
-            after: by_email.map(str::to_owned),
+            after: marked(mark),
             limit: page.limit - users.len() as u64,
         };
-        let found = reader
-            .users_by_name(UserName::Email, &search, &rest)
-            .await?;
+        let found = reader.users_by_name(name, beginning, &rest).await?;
         let left = limit - users.len();
-        next = last_of(&found, left, |user| {
-            let email = user.email.as_ref().map_or("", |email| email.as_str());
-            format!("{BY_EMAIL}{email}")
-        });
-        // Who has both names has been seen.
-        let is_new = |user: &User| !user.username.as_str().starts_with(&search);
+        next = last_of(&found, left, |user| format!("{mark}{}", name.place(user)));
+        let is_new = |user: &User| {
+            let mut earlier = PARTS.into_iter().take(at);
+            !earlier.any(|(name, _)| search.finds(name, user))
+        };
         users.extend(found.into_iter().filter(is_new));
+        if next.is_some() {
+            break;
+        }
     }
     Ok(UserPage { users, next })
 }
-
-/// Marks of the two parts of a search in its cursor.
-const BY_NAME: &str = "n:";
-const BY_EMAIL: &str = "e:";
 
 /// A page of the users who were given a role themselves.
 pub async fn users_with_role(

@@ -1,28 +1,11 @@
-//! SQLite: a consistent copy beside running writers.
+//! SQLite: a file that is one.
 
 use std::{fs, io::Read as _, path::Path};
-
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
 use crate::cli::CliError;
 
 /// The first bytes of a database (SQLite file format §1.3.1).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// Writes one file that holds everything that was committed (`VACUUM INTO`).
-pub(super) async fn copy(url: &str, to: &Path) -> Result<(), CliError> {
-    let failed =
-        |error: sqlx::Error| CliError::failed(format!("the database cannot be copied: {error}"));
-    let options: SqliteConnectOptions = url.parse().map_err(failed)?;
-    let mut connection = options.connect().await.map_err(failed)?;
-    let target = to.to_string_lossy().into_owned();
-    sqlx::query("VACUUM INTO ?")
-        .bind(target)
-        .execute(&mut connection)
-        .await
-        .map_err(failed)?;
-    connection.close().await.map_err(failed)
-}
 
 /// Refuses what is no SQLite database, such as a dump of PostgreSQL.
 pub(super) fn must_be_one(file: &Path) -> Result<(), CliError> {

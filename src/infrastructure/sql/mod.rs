@@ -15,6 +15,7 @@ mod claim;
 mod clients;
 mod connect;
 mod consents;
+mod copy;
 mod entities;
 mod error;
 mod grants;
@@ -46,6 +47,7 @@ use sea_orm::{
 
 pub use self::claim::{Claim, ClaimError, Company, claim};
 pub use self::connect::{Observed, Observer, SqlOptions, connect, inspect};
+pub use self::copy::copy_sqlite;
 pub use self::place::{missing_file, sqlite_file};
 use self::{
     bounded::{Bounded, Patience},

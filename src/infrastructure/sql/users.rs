@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DatabaseTransaction,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction,
     EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     Set, sea_query::OnConflict,
 };
@@ -18,7 +18,7 @@ use crate::{
     domain::{
         id::UserId,
         time::Timestamp,
-        user::{Address, Email, PasswordHash, Profile, User, UserStatus, Username},
+        user::{Address, Email, PasswordHash, Profile, User, UserStatus, Username, folded_name},
     },
 };
 
@@ -78,14 +78,31 @@ impl<C: ConnectionTrait + Send> Users for Sql<C> {
         let column = match name {
             UserName::Username => user::Column::Username,
             UserName::Email => user::Column::Email,
+            UserName::FirstName => user::Column::FirstKey,
+            UserName::LastName => user::Column::LastKey,
         };
         // A range of the index, where LIKE would depend on the locale. No name holds the last character.
         let mut query = user::Entity::find()
             .filter(column.gte(beginning))
             .filter(column.lt(format!("{beginning}{}", char::MAX)))
             .order_by_asc(column);
-        if let Some(after) = page_start(page.after.as_deref()) {
-            query = query.filter(column.gt(after));
+        let after = page_start(page.after.as_deref());
+        match (name, after) {
+            (_, None) => {}
+            (UserName::Username | UserName::Email, Some(after)) => {
+                query = query.filter(column.gt(after));
+            }
+            // Several people have one name: the identifier tells them apart.
+            (UserName::FirstName | UserName::LastName, Some(after)) => {
+                let (key, id) = after.split_once('\n').unwrap_or((after, ""));
+                let further = Condition::any()
+                    .add(column.gt(key))
+                    .add(user::Column::Id.gt(id));
+                query = query.filter(column.gte(key)).filter(further);
+            }
+        }
+        if matches!(name, UserName::FirstName | UserName::LastName) {
+            query = query.order_by_asc(user::Column::Id);
         }
         let rows = query.limit(row_limit(page.limit)).all(&self.connection);
         self.checked(rows.await)?.into_iter().map(to_user).collect()
@@ -173,6 +190,8 @@ fn to_row(user: &User) -> user::Model {
         updated_at: user.updated_at.0,
         login_epoch: user.login_epoch.cast_signed(),
         deletion_due: user.deletion_due.map(|due| due.0),
+        first_key: profile.first_name.as_deref().map(folded_name),
+        last_key: profile.last_name.as_deref().map(folded_name),
         first_name: profile.first_name,
         last_name: profile.last_name,
         full_name: profile.full_name,

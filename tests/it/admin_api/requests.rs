@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Desk, all_rights, assert_problem, prepare, service_token};
-use crate::support::app::{Browser, Stage, TestApp, on_both, send};
+use crate::support::app::{Browser, Stage, TestApp, encode, on_both, send};
 
 on_both! {
     async fn c167_members_that_nobody_asked_for_are_refused(app: TestApp) {
@@ -116,6 +116,44 @@ on_both! {
             assert_eq!(names, ["grace", "grant", "gray", "hopper", "zoe"], "limit {limit}");
         }
         assert_eq!(desk.get("/users?search=%25").await.json()["items"], json!([]));
+    }
+
+    async fn users_are_found_by_the_beginning_of_their_own_names_each_once(app: TestApp) {
+        prepare(&app).await;
+        let desk = Desk::new(&app, service_token(&app, "*").await);
+        for (name, first, last) in [
+            ("u1", "Zoë Maria", "Müller"), ("u2", "Zoë", "Zöllner"), ("u3", "Anna", "Zöllner"),
+            ("u4", "Anna", "Zöllner"), ("u5", "Zoë", "Adler"), ("zo-6", "Zoë", "Zoellick"),
+        ] {
+            let profile = json!({ "given_name": first, "family_name": last });
+            let user = json!({ "username": name, "profile": profile });
+            assert_eq!(desk.post("/users", &user).await.status, 201);
+        }
+        let found = async |search: &str, limit: usize| {
+            let search = encode(&[("search", search)]);
+            let (mut names, mut after, mut pages) = (Vec::new(), String::new(), 0);
+            loop {
+                let page = desk.get(&format!("/users?{search}&limit={limit}{after}")).await.json();
+                let items = page["items"].as_array().unwrap();
+                assert!(items.len() <= limit);
+                names.extend(items.iter().map(|user| user["username"].as_str().unwrap().to_owned()));
+                pages += 1;
+                assert!(pages < 12);
+                match page["next"].as_str() {
+                    Some(next) => after = format!("&after={next}"),
+                    None => break,
+                }
+            }
+            names.sort();
+            names
+        };
+        for limit in 1..=7 {
+            assert_eq!(found("ZO", limit).await, ["u1", "u2", "u5", "zo-6"], "limit {limit}");
+            assert_eq!(found("zö", limit).await, ["u2", "u3", "u4"], "limit {limit}");
+            assert_eq!(found("zoë  m", limit).await, ["u1"], "limit {limit}");
+            assert_eq!(found("anna", limit).await, ["u3", "u4"], "limit {limit}");
+        }
+        assert!(found(" ", 5).await.is_empty());
     }
 
     async fn c171_deep_filters_and_bodies_are_refused(app: TestApp) {

@@ -33,6 +33,10 @@ async fn every_page_shows_the_name_logo_color_and_help_of_the_operator() {
                     .unwrap()
                     .contains("immutable")
             );
+            let policy = answer.headers()["content-security-policy"]
+                .to_str()
+                .unwrap();
+            assert!(policy.starts_with("default-src 'none'") && policy.ends_with("sandbox"));
             let body = answer.text().await.unwrap();
             let is_there = body == SVG || body.starts_with(":root{--accent:#7a1fa2;");
             assert!(is_there, "{body}");

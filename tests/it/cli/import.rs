@@ -314,3 +314,21 @@ fn nobody_gets_in_by_a_file_what_registration_refuses() {
         assert!(said.contains(&format!("line {line}: ")), "{line}\n{said}");
     }
 }
+
+#[test]
+fn a_dry_run_knows_what_came_long_before() {
+    let desk = Desk::migrated();
+    let mut lines = people();
+    // More lines than go into one transaction.
+    lines.extend((0..1200).map(|number| {
+        let username = format!("user-{number}");
+        json!({ "type": "user", "username": username, "roles": ["editor"], "groups": ["desk"] })
+    }));
+    let file = write(&desk, "people.jsonl", &lines);
+    let tried = desk.ok(&["import", &file, "--dry-run"]);
+    assert_eq!(
+        (&tried["users"], &tried["refused"]),
+        (&json!(1202), &json!(0))
+    );
+    assert_eq!(desk.ok(&["user", "list"]), json!([]), "nothing changed");
+}

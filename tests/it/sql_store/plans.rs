@@ -210,7 +210,12 @@ async fn read(reader: &dyn Reader) {
         reader.has_owner().await.unwrap(),
         "through a group, looked at last"
     );
-    for name in [UserName::Username, UserName::Email] {
+    for name in [
+        UserName::Username,
+        UserName::Email,
+        UserName::FirstName,
+        UserName::LastName,
+    ] {
         let page = page(Some("gr"), 5);
         reader.users_by_name(name, "g", &page).await.unwrap();
     }

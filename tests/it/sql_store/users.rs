@@ -205,10 +205,7 @@ pub(super) async fn users_are_found_by_the_beginning_of_a_name_page_by_page(
         let users = users.unwrap();
         users
             .iter()
-            .map(|user| match name {
-                UserName::Username => user.username.as_str().to_owned(),
-                UserName::Email => user.email.as_ref().unwrap().as_str().to_owned(),
-            })
+            .map(|user| name.of(user).unwrap())
             .collect::<Vec<_>>()
     };
     let all = names(UserName::Username, "gr", None, 10).await;

@@ -18,6 +18,8 @@ pub struct Model {
     pub updated_at: i64,
     pub login_epoch: i64,
     pub deletion_due: Option<i64>,
+    pub first_key: Option<String>,
+    pub last_key: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub full_name: Option<String>,

@@ -127,10 +127,10 @@ fn shown(status: StatusCode, user: &User) -> Response {
     versioned(status, &Version::of(user), &UserView::from(user))
 }
 
-/// All users, or those whose username or address begins with `search`
+/// All users, or those whose username, address, first or last name begins with `search`
 #[utoipa::path(get, path = "/api/admin/users", tag = "Users",
     params(
-        ("search" = Option<String>, Query, description = "The beginning of a username or email address"),
+        ("search" = Option<String>, Query, description = "The beginning of a username, email address, first or last name"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 500, description = "Items of the page; 50 if absent"),
         ("after" = Option<String>, Query, description = "The `next` of the page before"),
     ),
