@@ -79,7 +79,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 export async function inspect(page, name) {
   const before = page.viewportSize();
   for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
+    // Without motion: a color on its way from one scheme to the other is none of ours.
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const width of [1280, 360, 320]) {
       await page.setViewportSize({ width, height: 800 });
       const needs = await page.evaluate(() => document.documentElement.scrollWidth);
@@ -93,7 +94,7 @@ export async function inspect(page, name) {
       await shot(page, `${name}-${width}-${colorScheme}`);
     }
   }
-  await page.emulateMedia({ colorScheme: "light" });
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
   await page.setViewportSize(before);
 }
 
