@@ -43,6 +43,9 @@ pub enum KeyError {
     Name,
 }
 
+/// How often the keys are looked at again while others retire them.
+const ROUNDS: u32 = 5;
+
 /// The signing keys in the database.
 #[derive(Clone)]
 pub struct KeyVault {
@@ -93,13 +96,24 @@ impl KeyVault {
 
     /// Makes what is due, deletes what has been dead for long, and returns the rest.
     pub async fn tend(&self) -> Result<Vec<SigningKey>, KeyError> {
-        let keys = self.store.reader().signing_keys().await?;
-        self.make_missing(&keys, Trigger::Due).await?;
-        self.delete_forgotten(&keys).await?;
         let mut keys = self.store.reader().signing_keys().await?;
+        for _ in 0..ROUNDS {
+            self.make_missing(&keys, Trigger::Due).await?;
+            self.delete_forgotten(&keys).await?;
+            keys = self.store.reader().signing_keys().await?;
+            // Somebody may have retired one meanwhile.
+            if !self.lacks_any(&keys) {
+                break;
+            }
+        }
         let now = self.clock.now();
         keys.retain(|key| !is_forgotten(key, now));
         Ok(keys)
+    }
+
+    fn lacks_any(&self, keys: &[SigningKey]) -> bool {
+        let mut algorithms = self.policy.algorithms.iter();
+        algorithms.any(|algorithm| self.next(keys, *algorithm, Trigger::Due).is_some())
     }
 
     /// The key, unsealed and parsed.
