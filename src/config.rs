@@ -41,6 +41,7 @@ use crate::{
     application::settings::{Lifetimes, LoginLimits, Registration, RequestLimits, Settings},
     domain::{brand::Branding, key::SigningAlgorithm},
     infrastructure::{
+        kek,
         password::{PasswordCost, PasswordLoad},
         state::RedisOptions,
     },
@@ -162,6 +163,14 @@ pub struct KeyConfig {
     pub algorithms: BTreeSet<SigningAlgorithm>,
     /// The one of access tokens.
     pub access_token_algorithm: SigningAlgorithm,
+}
+
+impl KeyConfig {
+    /// The file of the key-encryption key, whether it is there or not.
+    pub fn kek_path(&self) -> PathBuf {
+        let usual = || self.directory.join(kek::FILE);
+        self.kek_file.clone().unwrap_or_else(usual)
+    }
 }
 
 /// Password hashing.

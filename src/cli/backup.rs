@@ -17,7 +17,7 @@ use super::{CliError, Global};
 use crate::{
     config::{Config, StateConfig},
     infrastructure::{
-        kek::Kek,
+        kek::{self, Kek},
         sql,
         state::{OpenError, hold},
     },
@@ -136,20 +136,13 @@ fn copy_state(state: &Path, archive: &Archive) -> Result<&'static str, CliError>
     Ok("copied")
 }
 
-fn kek_file(config: &Config) -> PathBuf {
-    match &config.keys.kek_file {
-        Some(file) => file.clone(),
-        None => config.keys.directory.join("kek"),
-    }
-}
-
 fn copy_keys(config: &Config, keys: &Path) -> Result<&'static str, CliError> {
-    let file = kek_file(config);
+    let file = config.keys.kek_path();
     if !file.exists() {
         return Ok("there are none yet");
     }
     archive::make(keys)?;
-    archive::copy_private(&file, &keys.join("kek"))?;
+    archive::copy_private(&file, &keys.join(kek::FILE))?;
     Ok("copied apart")
 }
 
@@ -165,12 +158,12 @@ async fn restore(
 ) -> Result<(), CliError> {
     let archive = Archive::open(directory)?;
     let url = config.database.url.expose_secret();
-    let kek = kek_file(config);
+    let place = config.keys.kek_path();
     // Everything that could be in the way is looked at before anything is written.
     if let Some(keys) = keys_from {
-        let copy = keys.join("kek");
+        let copy = keys.join(kek::FILE);
         Kek::load(&copy).map_err(|error| CliError::failed(error.to_string()))?;
-        archive::must_be_free(&kek)?;
+        archive::must_be_free(&place)?;
     }
     let state = match &config.state {
         StateConfig::Embedded(state) if archive.has(STATE) => {
@@ -192,8 +185,8 @@ async fn restore(
         archive::copy_tree(&archive.path(STATE), state)?;
     }
     if let Some(keys) = keys_from {
-        make_parent(&kek)?;
-        archive::copy_private(&keys.join("kek"), &kek)?;
+        make_parent(&place)?;
+        archive::copy_private(&keys.join(kek::FILE), &place)?;
     }
     let json = json!({ "restored": archive.files().len(), "state": state.is_some(), "keys": keys_from.is_some() });
     let text = "restored; then run: countersign migrate up, countersign doctor";

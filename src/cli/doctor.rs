@@ -180,10 +180,7 @@ async fn keys(config: &Config, store: Option<&SqlStore>) -> Finding {
         Ok(keys) => keys,
         Err(error) => return wrong(causes(&error), "look at the database"),
     };
-    let file = match &config.keys.kek_file {
-        Some(file) => file.clone(),
-        None => config.keys.directory.join("kek"),
-    };
+    let file = config.keys.kek_path();
     let kek = match Kek::load(&file) {
         Ok(kek) => Arc::new(kek),
         Err(error) => {

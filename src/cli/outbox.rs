@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{CliError, Global, registrar};
+use super::{CliError, Global, output::printable, registrar};
 use crate::{
     application::{
         commands::retry_outbox::{retry_all, retry_message},
@@ -105,13 +105,6 @@ fn to_line(message: &WaitingMessage) -> String {
         message.to.as_deref().unwrap_or_default(),
         printable(message.error.as_deref().unwrap_or_default()),
     )
-}
-
-/// What a mail server said, on one line and without escapes for the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 fn to_json(message: &WaitingMessage) -> Value {

@@ -24,6 +24,13 @@ pub(super) fn moment(at: Timestamp) -> String {
     )
 }
 
+/// What a stranger's software says, on one line and without commands to the terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {

@@ -12,9 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{CliError, Global};
+use super::{CliError, Global, output::printable};
 use crate::{application::ports::InvalidToken, infrastructure::jose::verify_signature};
 
+/// Characters of an error that are repeated.
+const MOST_SAID: usize = 300;
 /// Longer is no answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -217,7 +219,10 @@ async fn read(request: RequestBuilder, address: &str) -> Result<Map<String, Valu
 
 /// An error as RFC 6749 §5.2 has it.
 fn refused(address: &str, status: u16, object: &Map<String, Value>) -> CliError {
-    let text = |name: &str| object.get(name).and_then(Value::as_str).map(printable);
+    let text = |name: &str| {
+        let said = printable(object.get(name)?.as_str()?);
+        Some(said.chars().take(MOST_SAID).collect::<String>())
+    };
     let code = text("error").unwrap_or_else(|| format!("status {status}"));
     let message = match text("error_description") {
         Some(description) => format!("{address} refuses: {code}: {description}"),
@@ -232,12 +237,4 @@ fn refused(address: &str, status: u16, object: &Map<String, Value>) -> CliError 
         "invalid_target" => error.hint("ask for a resource that the client is registered for"),
         _ => error,
     }
-}
-
-/// What a stranger's server says, on one line and without commands to the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(300)
-        .collect()
 }

@@ -30,7 +30,7 @@ const NONCE: usize = 24;
 /// The first byte of everything sealed, so that a later format can be told apart.
 const FORMAT: u8 = 1;
 /// The file's name in the keys directory.
-const FILE: &str = "kek";
+pub const FILE: &str = "kek";
 
 /// The key-encryption key.
 pub struct Kek(Zeroizing<[u8; KEY]>);

@@ -15,9 +15,6 @@ use crate::{
     web::server::TlsFiles,
 };
 
-/// The name of the key-encryption key in the keys directory (keys/README.md).
-const KEK: &str = "kek";
-
 /// Everything that is wrong with them.
 pub(in crate::cli) fn problems(config: &Config) -> Vec<Problem> {
     let database = sql::sqlite_file(config.database.url.expose_secret());
@@ -75,10 +72,11 @@ fn state(state: &StateConfig) -> Option<Problem> {
 }
 
 fn keys(keys: &KeyConfig) -> Option<Problem> {
-    let (name, file) = match &keys.kek_file {
-        Some(file) => ("keys.kek_file", file.clone()),
-        None => ("keys.directory", keys.directory.join(KEK)),
+    let name = match &keys.kek_file {
+        Some(_) => "keys.kek_file",
+        None => "keys.directory",
     };
+    let file = keys.kek_path();
     if keys.kek_file.is_none() && !file.exists() {
         return writable(name, &keys.directory);
     }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
 };
 
 use super::{
@@ -23,38 +23,36 @@ use crate::{
 #[async_trait]
 impl<C: ConnectionTrait + Send> Members for Sql<C> {
     async fn users_with_role(&self, role: &RoleId, page: &Page) -> Result<Vec<User>, StoreError> {
-        use role_assignment::Column;
-        let ids = role_assignment::Entity::find()
-            .select_only()
-            .column(Column::UserId)
-            .filter(Column::RoleId.eq(role.as_str()))
-            .filter(Column::UserId.gt(page_start(page.after.as_deref()).unwrap_or_default()))
-            .order_by_asc(Column::UserId)
-            .limit(row_limit(page.limit))
-            .into_tuple()
-            .all(&self.connection)
-            .await;
-        self.users_by_id(self.checked(ids)?).await
+        use role_assignment::{Column, Entity};
+        let given = Entity::find().filter(Column::RoleId.eq(role.as_str()));
+        self.users_along(given, Column::UserId, page).await
     }
 
     async fn users_in_group(&self, group: &GroupId, page: &Page) -> Result<Vec<User>, StoreError> {
-        use group_member::Column;
-        let ids = group_member::Entity::find()
-            .select_only()
-            .column(Column::UserId)
-            .filter(Column::GroupId.eq(group.as_str()))
-            .filter(Column::UserId.gt(page_start(page.after.as_deref()).unwrap_or_default()))
-            .order_by_asc(Column::UserId)
-            .limit(row_limit(page.limit))
-            .into_tuple()
-            .all(&self.connection)
-            .await;
-        self.users_by_id(self.checked(ids)?).await
+        use group_member::{Column, Entity};
+        let members = Entity::find().filter(Column::GroupId.eq(group.as_str()));
+        self.users_along(members, Column::UserId, page).await
     }
 }
 
 impl<C: ConnectionTrait + Send> Sql<C> {
-    async fn users_by_id(&self, ids: Vec<String>) -> Result<Vec<User>, StoreError> {
+    /// The users whom a page of these rows names.
+    async fn users_along<E: EntityTrait>(
+        &self,
+        rows: Select<E>,
+        user: E::Column,
+        page: &Page,
+    ) -> Result<Vec<User>, StoreError> {
+        let ids = rows
+            .select_only()
+            .column(user)
+            .filter(user.gt(page_start(page.after.as_deref()).unwrap_or_default()))
+            .order_by_asc(user)
+            .limit(row_limit(page.limit))
+            .into_tuple()
+            .all(&self.connection)
+            .await;
+        let ids: Vec<String> = self.checked(ids)?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }

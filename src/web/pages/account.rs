@@ -34,7 +34,7 @@ use crate::{
         time::Timestamp,
         user::{Email, User},
     },
-    protocol::{authentication::Login, params::Params},
+    protocol::{authentication::Login, known_device::Device, params::Params},
     web::{Web, answer, context, cookies, limits, respond, session},
 };
 
@@ -165,6 +165,17 @@ pub(super) struct Visit {
     pub(super) params: Params,
 }
 
+impl Visit {
+    /// Who they are, proved anew by the field of the current password.
+    pub(super) fn proven<'a>(&'a self, device: Option<&'a Device>) -> Proven<'a> {
+        Proven {
+            login: &self.login,
+            device,
+            current: self.params.get("current").unwrap_or_default(),
+        }
+    }
+}
+
 /// Lets in whom the page was made for.
 pub(super) async fn visit(
     web: &Web,
@@ -230,11 +241,7 @@ pub async fn password(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, error).await;
     }
     let device = web.cookies.device(&parts.headers);
-    let proven = Proven {
-        login: &visit.login,
-        device: device.as_ref(),
-        current: text("current"),
-    };
+    let proven = visit.proven(device.as_ref());
     let origin = context::origin(&parts);
     match change_password(&web.ports, proven, text("password"), &origin).await {
         Ok(login) => match session::renew(&web.ports, &session, login).await {
@@ -282,11 +289,7 @@ pub async fn email(
     };
     let text = |name: &str| visit.params.get(name).unwrap_or_default();
     let device = web.cookies.device(&parts.headers);
-    let proven = Proven {
-        login: &visit.login,
-        device: device.as_ref(),
-        current: text("current"),
-    };
+    let proven = visit.proven(device.as_ref());
     let refusal = match Email::parse(text("email")) {
         Err(problem) => Ok((
             StatusCode::UNPROCESSABLE_ENTITY,

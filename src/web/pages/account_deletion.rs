@@ -17,10 +17,7 @@ use super::{
     own_login::TO_DELETION,
 };
 use crate::{
-    application::commands::{
-        change_password::Proven,
-        request_deletion::{RequestDeletionError, request_deletion},
-    },
+    application::commands::request_deletion::{RequestDeletionError, request_deletion},
     web::{Web, answer, context, respond, session},
 };
 
@@ -59,11 +56,7 @@ pub async fn post(
         Err(response) => return response,
     };
     let device = web.cookies.device(&parts.headers);
-    let proven = Proven {
-        login: &visit.login,
-        device: device.as_ref(),
-        current: visit.params.get("current").unwrap_or_default(),
-    };
+    let proven = visit.proven(device.as_ref());
     let origin = context::origin(&parts);
     let due = match request_deletion(&web.ports, proven, &origin).await {
         Ok(due) => due,

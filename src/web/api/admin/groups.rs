@@ -15,6 +15,7 @@ use super::{
     call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
     idempotency,
     page::{Listing, Query},
+    users::listed,
     views::{GroupView, UserView},
 };
 use crate::{
@@ -182,10 +183,7 @@ pub(super) async fn users(
         let query = Query::read(&web, &parts, &["limit", "after"])?;
         let page = query.page()?;
         let found = administration::users_in_group(&registrar, &name, &page).await?;
-        Ok(ok(&Listing {
-            items: found.users.iter().map(UserView::from).collect(),
-            next: query.cursor(found.next),
-        }))
+        Ok(listed(&query, found))
     };
     call(&web, &parts, work).await
 }

@@ -15,6 +15,7 @@ use super::{
     call::{At, MAX_BODY, call, call_on_version, created, done, segment, versioned},
     idempotency,
     page::{Listing, Query},
+    users::listed,
     views::{GivenPermission, PermissionView, RoleView, UserView},
 };
 use crate::{
@@ -224,10 +225,7 @@ pub(super) async fn users(
         let query = Query::read(&web, &parts, &["limit", "after"])?;
         let page = query.page()?;
         let found = administration::users_with_role(&registrar, &name, &page).await?;
-        Ok(ok(&Listing {
-            items: found.users.iter().map(UserView::from).collect(),
-            next: query.cursor(found.next),
-        }))
+        Ok(listed(&query, found))
     };
     call(&web, &parts, work).await
 }

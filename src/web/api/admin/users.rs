@@ -31,7 +31,7 @@ use crate::{
             register_user::{EmailProof, RegisterUser, register_user},
             reset_password::{AskForReset, ask_for_reset},
         },
-        queries::administration,
+        queries::administration::{self, UserPage},
         registrar::Registrar,
     },
     domain::{
@@ -123,6 +123,14 @@ fn fields(claims: Claims) -> Result<Vec<(ProfileField, String)>, Problem> {
         .collect()
 }
 
+/// A page of users, however they were found.
+pub(super) fn listed(query: &Query, found: UserPage) -> Response {
+    ok(&Listing {
+        items: found.users.iter().map(UserView::from).collect(),
+        next: query.cursor(found.next),
+    })
+}
+
 fn shown(status: StatusCode, user: &User) -> Response {
     versioned(status, &Version::of(user), &UserView::from(user))
 }
@@ -140,10 +148,7 @@ pub(super) async fn list(State(web): State<Arc<Web>>, parts: Parts) -> Response 
         let query = Query::read(&web, &parts, &["search", "limit", "after"])?;
         let page = query.page()?;
         let found = administration::users(&registrar, query.get("search"), page).await?;
-        Ok(ok(&Listing {
-            items: found.users.iter().map(UserView::from).collect(),
-            next: query.cursor(found.next),
-        }))
+        Ok(listed(&query, found))
     };
     call(&web, &parts, work).await
 }
