@@ -1,13 +1,48 @@
-//! The plans that are run, each with the variants that the server supports today.
+//! The plans that are run, each in its variants.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-const BASIC: &str = "oidcc-basic-certification-test-plan";
-const FORM_POST_BASIC: &str = "oidcc-formpost-basic-certification-test-plan";
+/// The plans of the profiles that fix their response types.
+const CERTIFICATION: [(&str, &str); 6] = [
+    ("basic", "oidcc-basic-certification-test-plan"),
+    ("implicit", "oidcc-implicit-certification-test-plan"),
+    ("hybrid", "oidcc-hybrid-certification-test-plan"),
+    (
+        "form-post-basic",
+        "oidcc-formpost-basic-certification-test-plan",
+    ),
+    (
+        "form-post-implicit",
+        "oidcc-formpost-implicit-certification-test-plan",
+    ),
+    (
+        "form-post-hybrid",
+        "oidcc-formpost-hybrid-certification-test-plan",
+    ),
+];
+/// The plans about the end of sessions, in each response type.
+const LOGOUT: [(&str, &str); 4] = [
+    (
+        "rp-initiated-logout",
+        "oidcc-rp-initiated-logout-certification-test-plan",
+    ),
+    (
+        "session-management",
+        "oidcc-session-management-certification-test-plan",
+    ),
+    (
+        "frontchannel-logout",
+        "oidcc-frontchannel-rp-initiated-logout-certification-test-plan",
+    ),
+    (
+        "backchannel-logout",
+        "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
+    ),
+];
+const DYNAMIC: &str = "oidcc-dynamic-certification-test-plan";
 const CONFIG: &str = "oidcc-config-certification-test-plan";
-const RP_LOGOUT: &str = "oidcc-rp-initiated-logout-certification-test-plan";
 const WIDE: &str = "oidcc-test-plan";
 
 /// How the two clients of a run authenticate.
@@ -24,6 +59,18 @@ pub(crate) enum Authentication {
 }
 
 impl Authentication {
+    const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKey, Self::None];
+
+    /// For names of runs.
+    fn short(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Post => "post",
+            Self::PrivateKey => "private-key",
+            Self::None => "none",
+        }
+    }
+
     /// The registered name.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -53,134 +100,170 @@ impl ResponseMode {
     }
 }
 
+/// How the plan's clients come into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// We register them.
+    Static,
+    /// The suite does (RFC 7591).
+    Dynamic,
+}
+
+impl Registration {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static_client",
+            Self::Dynamic => "dynamic_client",
+        }
+    }
+
+    /// What the provider is configured to.
+    pub(crate) fn policy(self) -> &'static str {
+        match self {
+            Self::Static => "closed",
+            Self::Dynamic => "open",
+        }
+    }
+}
+
+/// Every response type of the suite.
+const RESPONSE_TYPES: [&str; 6] = [
+    "code",
+    "code id_token",
+    "code token",
+    "code id_token token",
+    "id_token",
+    "id_token token",
+];
+
 /// One plan in one variant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     /// By which the command line and the file of results call it.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The suite's name of the plan.
     pub(crate) plan: &'static str,
     /// How its clients authenticate.
     pub(crate) authentication: Authentication,
     /// How the authorization response travels.
     pub(crate) response_mode: ResponseMode,
+    /// How its clients come into being.
+    pub(crate) registration: Registration,
+    /// What it asks for, where the plan leaves it to choose.
+    response_type: Option<&'static str>,
 }
 
 /// Every run, the quick ones first.
-pub(crate) const RUNS: &[Run] = &[
-    run(
-        "config",
-        CONFIG,
-        Authentication::Basic,
-        ResponseMode::Default,
-    ),
-    run("basic", BASIC, Authentication::Basic, ResponseMode::Default),
-    run(
-        "form-post-basic",
-        FORM_POST_BASIC,
-        Authentication::Basic,
-        ResponseMode::FormPost,
-    ),
-    run(
-        "rp-initiated-logout",
-        RP_LOGOUT,
-        Authentication::Basic,
-        ResponseMode::Default,
-    ),
-    run(
-        "wide-basic",
-        WIDE,
-        Authentication::Basic,
-        ResponseMode::Default,
-    ),
-    run(
-        "wide-post",
-        WIDE,
-        Authentication::Post,
-        ResponseMode::Default,
-    ),
-    run(
-        "wide-private-key",
-        WIDE,
-        Authentication::PrivateKey,
-        ResponseMode::Default,
-    ),
-    run(
-        "wide-none",
-        WIDE,
-        Authentication::None,
-        ResponseMode::Default,
-    ),
-    run(
-        "wide-basic-form-post",
-        WIDE,
-        Authentication::Basic,
-        ResponseMode::FormPost,
-    ),
-    run(
-        "wide-post-form-post",
-        WIDE,
-        Authentication::Post,
-        ResponseMode::FormPost,
-    ),
-    run(
-        "wide-private-key-form-post",
-        WIDE,
-        Authentication::PrivateKey,
-        ResponseMode::FormPost,
-    ),
-    run(
-        "wide-none-form-post",
-        WIDE,
-        Authentication::None,
-        ResponseMode::FormPost,
-    ),
-];
-
-const fn run(
-    name: &'static str,
-    plan: &'static str,
-    authentication: Authentication,
-    response_mode: ResponseMode,
-) -> Run {
-    Run {
-        name,
-        plan,
-        authentication,
-        response_mode,
+pub(crate) fn runs() -> Vec<Run> {
+    let mut runs = vec![Run::of("config", CONFIG)];
+    for (name, plan) in CERTIFICATION {
+        let mut run = Run::of(name, plan);
+        if plan.contains("formpost") {
+            run.response_mode = ResponseMode::FormPost;
+        }
+        runs.push(run.clone());
+        runs.push(run.dynamic());
     }
+    for response_type in RESPONSE_TYPES {
+        let mut run = Run::of("dynamic", DYNAMIC).asking(response_type);
+        run.registration = Registration::Dynamic;
+        run.authentication = Authentication::PrivateKey;
+        runs.push(run);
+    }
+    for (name, plan) in LOGOUT {
+        for response_type in RESPONSE_TYPES {
+            let run = Run::of(name, plan).asking(response_type);
+            runs.push(run.clone());
+            runs.push(run.dynamic());
+        }
+    }
+    runs.extend(wide());
+    runs
+}
+
+fn wide() -> Vec<Run> {
+    let mut runs = Vec::new();
+    for response_type in RESPONSE_TYPES {
+        for (response_mode, ending) in [
+            (ResponseMode::Default, ""),
+            (ResponseMode::FormPost, "-form-post"),
+        ] {
+            for authentication in Authentication::ALL {
+                let name = format!("wide-{}", authentication.short());
+                let mut run = Run::of(&name, WIDE).asking(response_type);
+                run.name.push_str(ending);
+                run.authentication = authentication;
+                run.response_mode = response_mode;
+                runs.push(run.clone());
+                runs.push(run.dynamic());
+            }
+        }
+    }
+    runs
 }
 
 impl Run {
+    fn of(name: &str, plan: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            plan,
+            authentication: Authentication::Basic,
+            response_mode: ResponseMode::Default,
+            registration: Registration::Static,
+            response_type: None,
+        }
+    }
+
+    /// The code flow has no ending of its own.
+    fn asking(mut self, response_type: &'static str) -> Self {
+        self.response_type = Some(response_type);
+        if response_type != "code" {
+            self.name.push('-');
+            self.name.push_str(&response_type.replace(' ', "+"));
+        }
+        self
+    }
+
+    fn dynamic(mut self) -> Self {
+        self.registration = Registration::Dynamic;
+        self.name.push_str("-dynamic");
+        self
+    }
+
     /// The variants that the plan leaves to choose.
     pub(crate) fn variants(&self) -> BTreeMap<&'static str, &'static str> {
-        let chosen: &[(&str, &str)] = match self.plan {
-            BASIC | FORM_POST_BASIC => &[
-                ("server_metadata", "discovery"),
-                ("client_registration", "static_client"),
-            ],
-            RP_LOGOUT => &[
-                ("response_type", "code"),
-                ("client_registration", "static_client"),
-            ],
-            WIDE => &[
-                ("response_type", "code"),
-                ("client_registration", "static_client"),
-                ("client_auth_type", self.authentication.as_str()),
-                ("response_mode", self.response_mode.as_str()),
-            ],
-            _ => &[],
-        };
-        chosen.iter().copied().collect()
+        let mut chosen = BTreeMap::new();
+        if self.plan != CONFIG && self.plan != DYNAMIC {
+            chosen.insert("client_registration", self.registration.as_str());
+        }
+        if CERTIFICATION.iter().any(|(_, plan)| *plan == self.plan) {
+            chosen.insert("server_metadata", "discovery");
+        }
+        if let Some(response_type) = self.response_type {
+            chosen.insert("response_type", response_type);
+        }
+        if self.plan == WIDE {
+            chosen.insert("client_auth_type", self.authentication.as_str());
+            chosen.insert("response_mode", self.response_mode.as_str());
+        }
+        chosen
     }
 
     /// For which algorithms the provider has keys. Where keys are rotated there is none of type OKP
     /// (RFC 8037): the suite cannot compare such keys and fails.
     pub(crate) fn algorithms(&self) -> &'static [&'static str] {
         match self.plan {
-            WIDE => &["RS256", "PS256", "ES256"],
+            WIDE | DYNAMIC => &["RS256", "PS256", "ES256"],
             _ => &["RS256", "PS256", "ES256", "EdDSA"],
         }
+    }
+
+    /// What the provider offers: nothing beyond `code` where the plan has no use for it.
+    pub(crate) fn response_types(&self) -> &'static [&'static str] {
+        let is_code = self.plan == CONFIG
+            || self.plan.contains("basic")
+            || self.response_type == Some("code") && self.plan != DYNAMIC;
+        if is_code { &["code"] } else { &RESPONSE_TYPES }
     }
 
     /// The variants as one JSON object.

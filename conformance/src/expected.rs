@@ -1,15 +1,20 @@
 //! Results other than PASSED that are expected, each with its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::suite::Outcome;
 
+/// The file of what is expected of a module in whatever plan it is.
+pub(crate) const EVERY_PLAN: &str = "every-plan";
+
 /// Expected results of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Expectations {
-    open: Vec<Expectation>,
+    known: Vec<Expectation>,
+    /// Modules of the plan's own file that did not run yet.
+    open: BTreeSet<String>,
 }
 
 /// One module's expected result.
@@ -30,22 +35,27 @@ struct Expectation {
 }
 
 impl Expectations {
-    /// Those of a plan's file that are about these variants; what names more of them wins.
+    /// Those of a plan's own file, and then of the file of every plan, that are about these variants;
+    /// what names more of them wins.
     pub(crate) fn parse(
-        text: &str,
+        texts: &[String],
         variants: &BTreeMap<&str, &str>,
     ) -> Result<Self, serde_json::Error> {
-        let mut open: Vec<Expectation> = serde_json::from_str(text)?;
-        open.retain(|expectation| {
-            let mut wanted = expectation.variant.iter();
-            wanted.all(|(name, value)| variants.get(name.as_str()) == Some(&value.as_str()))
-        });
-        open.sort_by(|a, b| {
-            let by_module = a.module.cmp(&b.module);
-            by_module.then(b.variant.len().cmp(&a.variant.len()))
-        });
-        open.dedup_by(|next, kept| next.module == kept.module);
-        Ok(Self { open })
+        let mut expectations = Self::default();
+        for (at, text) in texts.iter().enumerate() {
+            let mut known: Vec<Expectation> = serde_json::from_str(text)?;
+            known.retain(|expectation| {
+                let mut wanted = expectation.variant.iter();
+                wanted.all(|(name, value)| variants.get(name.as_str()) == Some(&value.as_str()))
+            });
+            known.sort_by_key(|expectation| std::cmp::Reverse(expectation.variant.len()));
+            if at + 1 < texts.len() {
+                let names = known.iter().map(|expectation| expectation.module.clone());
+                expectations.open.extend(names);
+            }
+            expectations.known.extend(known);
+        }
+        Ok(expectations)
     }
 
     /// What is wrong with an outcome; `None` if it is as expected.
@@ -70,18 +80,22 @@ impl Expectations {
         module: &str,
         result: &str,
     ) -> Result<Option<Vec<String>>, String> {
-        let at = self.open.iter().position(|known| known.module == module);
-        match at.map(|at| self.open.swap_remove(at)) {
+        // A module that runs once for each response type may be expected by its bare name.
+        let bare = module.split_once(" (").map_or(module, |(name, _)| name);
+        self.open.remove(module);
+        self.open.remove(bare);
+        let find = |name: &str| self.known.iter().find(|known| known.module == name);
+        match find(module).or_else(|| find(bare)) {
             None if result == "PASSED" => Ok(None),
             None => Err("expected PASSED".to_owned()),
-            Some(known) if known.result == result => Ok(known.conditions),
+            Some(known) if known.result == result => Ok(known.conditions.clone()),
             Some(known) => Err(format!("expected {} ({})", known.result, known.reason)),
         }
     }
 
     /// Modules that were expected to differ from PASSED and did not run.
     pub(crate) fn unused(&self) -> impl Iterator<Item = &str> {
-        self.open.iter().map(|known| known.module.as_str())
+        self.open.iter().map(String::as_str)
     }
 }
 
@@ -110,7 +124,8 @@ mod tests {
             {"module": "e", "result": "FAILED", "reason": "no", "variant": {"mode": "x"}},
             {"module": "e", "result": "SKIPPED", "reason": "none"}
         ]"#;
-        Expectations::parse(text, &[("mode", variant)].into()).unwrap()
+        let texts = [text.to_owned(), "[]".to_owned()];
+        Expectations::parse(&texts, &[("mode", variant)].into()).unwrap()
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    catalog::{RUNS, Run},
+    catalog::{Run, runs},
     expected::Expectations,
     provider::{Place, Provider, ProviderError},
     record::Record,
@@ -100,14 +100,14 @@ async fn main() -> ExitCode {
 /// Whether everything came out as expected.
 async fn run_all(arguments: &Arguments) -> Result<bool, RunError> {
     if arguments.list {
-        for run in RUNS {
-            println!("{:28} {} {}", run.name, run.plan, run.variant());
+        for run in runs() {
+            println!("{:40} {} {}", run.name, run.plan, run.variant());
         }
         return Ok(true);
     }
     let suite = Suite::new(&arguments.suite)?;
     let mut is_good = true;
-    for run in chosen(&arguments.runs)? {
+    for run in &chosen(&arguments.runs)? {
         is_good &= Session::begin(arguments, &suite, run)
             .await?
             .finish()
@@ -120,12 +120,13 @@ async fn run_all(arguments: &Arguments) -> Result<bool, RunError> {
     Ok(is_good)
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Run>, RunError> {
+fn chosen(names: &[String]) -> Result<Vec<Run>, RunError> {
+    let runs = runs();
     if names.is_empty() {
-        return Ok(RUNS.iter().collect());
+        return Ok(runs);
     }
     let find = |name: &String| {
-        let run = RUNS.iter().find(|run| run.name == name);
+        let run = runs.iter().find(|run| run.name == *name).cloned();
         run.ok_or_else(|| RunError::Unknown(name.clone()))
     };
     names.iter().map(find).collect()
@@ -186,22 +187,22 @@ impl<'a> Session<'a> {
         for (at, module) in self.plan.modules.iter().filter(is_chosen).enumerate() {
             let began = Instant::now();
             let outcome = self.play(module).await?;
-            let verdict = self.expectations.judge(&module.name, &outcome);
+            let verdict = self.expectations.judge(&module.label, &outcome);
             print!(
                 "[{:2}/{count}] {:4.0}s ",
                 at + 1,
                 began.elapsed().as_secs_f64()
             );
-            report(&module.name, &outcome, verdict.as_deref());
+            report(&module.label, &outcome, verdict.as_deref());
             unexpected += usize::from(verdict.is_some());
-            record.modules.insert(module.name.clone(), outcome.result);
+            record.modules.insert(module.label.clone(), outcome.result);
         }
         drop(self.provider);
         if only.is_some() {
             return Ok(unexpected == 0);
         }
         let folder = self.arguments.folder.join("results");
-        let saved = record.save(&folder, self.run.name);
+        let saved = record.save(&folder, &self.run.name);
         saved.map_err(|error| RunError::File(folder, error))?;
         let stale: Vec<_> = self.expectations.unused().collect();
         for name in &stale {
@@ -241,13 +242,18 @@ fn report(module: &str, outcome: &Outcome, verdict: Option<&str>) {
     }
 }
 
-/// Results that are expected and why; without the file, only PASSED is.
+/// Results that are expected and why: those of every plan, and those of this one. Without the files,
+/// only PASSED is.
 fn expectations(folder: &Path, run: &Run) -> Result<Expectations, RunError> {
-    let path = folder.join("expected").join(format!("{}.json", run.plan));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Expectations::default()),
-        Err(error) => return Err(RunError::File(path, error)),
-    };
-    Expectations::parse(&text, &run.variants()).map_err(|error| RunError::Json(path, error))
+    let mut texts = Vec::new();
+    for name in [run.plan, expected::EVERY_PLAN] {
+        let path = folder.join("expected").join(format!("{name}.json"));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => texts.push(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(RunError::File(path, error)),
+        }
+    }
+    let parsed = Expectations::parse(&texts, &run.variants());
+    parsed.map_err(|error| RunError::Json(folder.join("expected"), error))
 }

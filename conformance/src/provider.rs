@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::catalog::{Authentication, ResponseMode, Run};
+use crate::catalog::{Authentication, Registration, ResponseMode, Run};
 
 /// The user of every run. The provider lives for a plan, on loopback.
 pub(crate) const USERNAME: &str = "alice";
@@ -179,6 +179,7 @@ fn configure(folder: &Path, issuer: &Url, run: &Run) -> Result<PathBuf, Provider
          [management]\nport = 0\n\
          [database]\nurl = {database:?}\n\
          [state]\ndirectory = {state:?}\n\
+         [oauth]\nresponse_types = {response_types:?}\nregistration = {registration:?}\n\
          [keys]\ndirectory = {keys:?}\nalgorithms = {algorithms:?}\n\
          [limits]\nlogin_per_account = 10000\nlogin_per_account_total = 10000\nlogin_per_address = 10000\n",
         issuer = issuer.as_str().trim_end_matches('/'),
@@ -189,6 +190,8 @@ fn configure(folder: &Path, issuer: &Url, run: &Run) -> Result<PathBuf, Provider
         state = path("state"),
         keys = path("keys"),
         algorithms = run.algorithms(),
+        response_types = run.response_types(),
+        registration = run.registration.policy(),
     );
     let file = folder.join("countersign.toml");
     std::fs::write(&file, text)?;
@@ -232,8 +235,17 @@ fn seed(verbs: &Verbs, place: &Place, run: &Run, folder: &Path) -> Result<Fixtur
         verbs,
         place,
         folder,
-        response_mode: run.response_mode,
+        run,
     };
+    if run.registration == Registration::Dynamic {
+        let named = json!({ "client_name": "Conformance" });
+        return Ok(Fixture {
+            issuer: place.issuer.as_str().trim_end_matches('/').to_owned(),
+            client: named.clone(),
+            client2: named.clone(),
+            client_secret_post: named,
+        });
+    }
     Ok(Fixture {
         issuer: place.issuer.as_str().trim_end_matches('/').to_owned(),
         client: clients.add("first", run.authentication)?,
@@ -247,7 +259,7 @@ struct Clients<'a> {
     verbs: &'a Verbs,
     place: &'a Place,
     folder: &'a Path,
-    response_mode: ResponseMode,
+    run: &'a Run,
 }
 
 impl Clients<'_> {
@@ -273,8 +285,11 @@ impl Clients<'_> {
             "--auth-method",
             authentication.as_str(),
         ];
-        if self.response_mode == ResponseMode::FormPost {
+        if self.run.response_mode == ResponseMode::FormPost {
             arguments.extend(["--response-mode", "form_post"]);
+        }
+        for response_type in self.run.response_types() {
+            arguments.extend(["--response-type", response_type]);
         }
         let file = self
             .folder

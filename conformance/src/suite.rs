@@ -45,6 +45,8 @@ pub(crate) struct Plan {
 pub(crate) struct Module {
     /// Its name.
     pub(crate) name: String,
+    /// Its name, and its response type where the plan has it more than once.
+    pub(crate) label: String,
     variant: Value,
 }
 
@@ -129,15 +131,15 @@ impl Suite {
         let modules = modules.iter().map(|module| {
             let name = text(module, "testModule").ok_or(SuiteError::Incomplete("testModule"))?;
             Ok(Module {
+                label: name.clone(),
                 name,
                 variant: module.get("variant").cloned().unwrap_or_default(),
             })
         });
         let id = text(&plan, "id").ok_or(SuiteError::Incomplete("id"))?;
-        Ok(Plan {
-            id,
-            modules: modules.collect::<Result<_, SuiteError>>()?,
-        })
+        let mut modules: Vec<Module> = modules.collect::<Result<_, SuiteError>>()?;
+        label(&mut modules);
+        Ok(Plan { id, modules })
     }
 
     /// Creates a module of a plan, which most begin with by themselves: its identifier.
@@ -227,4 +229,19 @@ async fn json(response: Response) -> Result<Value, SuiteError> {
 
 fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Tells modules of one name apart.
+fn label(modules: &mut [Module]) {
+    let mut counts = BTreeMap::new();
+    for module in &*modules {
+        *counts.entry(module.name.clone()).or_insert(0_usize) += 1;
+    }
+    for module in modules {
+        if counts.get(&module.name).is_some_and(|count| *count > 1)
+            && let Some(response_type) = text(&module.variant, "response_type")
+        {
+            module.label = format!("{} ({response_type})", module.name);
+        }
+    }
 }
