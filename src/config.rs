@@ -9,6 +9,7 @@ mod branding;
 mod keys;
 mod limits;
 mod mail;
+mod oauth;
 mod reader;
 mod reference;
 mod registration;
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 use self::{keys::KEYS, reader::Reader, source::Found};
 pub use self::{
     mail::MailConfig,
+    oauth::OauthConfig,
     reader::{ConfigError, Problem},
     reference::{Setting, reference, show, template},
     source::Sources,
@@ -65,6 +67,8 @@ pub struct Config {
     pub state: StateConfig,
     /// `[keys]`
     pub keys: KeyConfig,
+    /// `[oauth]`
+    pub oauth: OauthConfig,
     /// `[lifetimes]`
     pub lifetimes: Lifetimes,
     /// `[limits]`
@@ -219,7 +223,9 @@ impl Config {
     pub fn settings(&self) -> Settings {
         Settings {
             issuer: self.issuer.clone(),
-            features: Features::all(self.keys.algorithms.iter().copied()),
+            features: Features::all(self.keys.algorithms.iter().copied())
+                .with_response_types(self.oauth.response_types.iter().copied())
+                .with_registration(self.oauth.registration),
             lifetimes: self.lifetimes.clone(),
             access_token_algorithm: self.keys.access_token_algorithm,
             login_limits: self.login_limits.clone(),
@@ -240,6 +246,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let database = read_database(r);
     let state = read_state(r);
     let keys = read_keys(r);
+    let oauth = oauth::read(r);
     let lifetimes = read_lifetimes(r);
     let login_limits = limits::logins(r);
     let request_limits = limits::requests(r);
@@ -259,6 +266,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         database: database?,
         state: state?,
         keys: keys?,
+        oauth: oauth?,
         lifetimes: lifetimes?,
         login_limits: login_limits?,
         request_limits: request_limits?,

@@ -34,6 +34,7 @@ mod m20261126_000062_grants_of_a_user;
 mod m20261127_000063_user_deletion;
 mod m20261127_000064_members;
 mod m20261127_000065_person_names;
+mod m20261127_000066_consented_claims;
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseTransaction};
 
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000063_user_deletion::Migration),
             Box::new(m20261127_000064_members::Migration),
             Box::new(m20261127_000065_person_names::Migration),
+            Box::new(m20261127_000066_consented_claims::Migration),
         ]
     }
 }

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     domain::{
         client::{AccessTokenFormat, Client},
-        client_rights::Place,
+        client_rights::{Place, Release},
         grant::Grant,
         resource::ResourceServer,
+        response_type::ResponseType,
         role::Authority,
         scope::{STANDARD_SCOPES, Scope},
         time::Timestamp,
@@ -25,9 +26,11 @@ use crate::{
     metrics,
     protocol::{
         access_token::{self, AccessToken, Stamp},
-        id_token::{self, IdToken},
+        authorization_response::ShownToken,
+        id_token::{self, Beside, IdToken},
         refresh::RefreshToken,
         token::TokenResponse,
+        userinfo,
     },
 };
 
@@ -62,66 +65,254 @@ struct Opaque {
 impl Prepared {
     /// Makes an opaque token known. A self-contained one needs nothing.
     pub async fn store(&self, ports: &Ports) -> Result<(), StateError> {
-        match &self.opaque {
-            Some(opaque) => {
-                ports
-                    .state
-                    .put(&opaque.key, &opaque.record, opaque.lifetime)
-                    .await
-            }
-            None => Ok(()),
-        }
+        store(ports, self.opaque.as_ref()).await
     }
 }
 
-/// Makes the access token, and an ID token where `openid` was granted. Nothing is written.
+/// Makes the answer of the token endpoint: the access token, and an ID token where `openid` was
+/// granted. Nothing is written.
 pub async fn prepare(
     ports: &Ports,
     sight: &Sight<'_>,
     issue: Issue<'_>,
 ) -> Result<Prepared, Failure> {
-    let apis = resource_servers(sight, issue.grant).await?;
-    let grant = grant_at(&apis, issue.grant);
-    let authority = authority(sight, issue.client, &grant).await?;
-    let rights = &issue.client.rights;
-    let release = rights.release(&authority, &grant.scope, &grant.resources);
-    let mapped = |place| rights.mapped(place, &grant.scope, (&authority.claims, &release));
-    let lifetime = ports.settings.access_token_lifetime(issue.client);
-    let stamp = Stamp {
-        id: ports.identifier(),
-        now: issue.now,
-        lifetime,
-        epoch: sight.epoch().to_owned(),
+    let mint = Mint::new((ports, sight), (issue.client, issue.grant), issue.now).await?;
+    let access = mint.access_token()?;
+    let beside = Beside {
+        access_token: Some(&access.value),
+        ..Beside::default()
     };
-    let issuer = &ports.settings.issuer;
-    let claims = AccessToken::new(&grant, &release, mapped(Place::AccessToken), issuer, stamp);
-    let record = serde_json::to_vec(&claims)?;
-    let (access_token, opaque) = match format(issue.client, &apis) {
-        AccessTokenFormat::Jwt => {
-            metrics::token("jwt");
-            (sign_access_token(ports, &record)?, None)
-        }
-        AccessTokenFormat::Opaque => {
-            metrics::token("opaque");
-            let token = access::new_opaque(ports, &grant.id);
-            let key = access::opaque_key(&token);
-            let opaque = Opaque {
-                key,
-                record,
-                lifetime,
-            };
-            (token, Some(opaque))
-        }
-    };
+    let claims = mint.claims_about_user(sight, false).await?;
     let response = TokenResponse {
-        id_token: sign_id_token(ports, &issue, &access_token, mapped)?,
-        access_token,
+        id_token: mint.id_token(issue.nonce, &beside, claims)?,
+        access_token: access.value,
         token_type: "Bearer",
-        expires_in: lifetime.as_secs(),
-        scope: grant.scope.clone(),
+        expires_in: mint.lifetime.as_secs(),
+        scope: mint.grant.scope.clone(),
         refresh_token: issue.refresh_token.map(|token| token.to_string()),
     };
-    Ok(Prepared { response, opaque })
+    Ok(Prepared {
+        response,
+        opaque: access.opaque,
+    })
+}
+
+/// What an authorization response shows the browser.
+pub struct Show<'a> {
+    /// Who asks.
+    pub client: &'a Client,
+    /// What was granted.
+    pub grant: &'a Grant,
+    /// Which tokens.
+    pub response_type: ResponseType,
+    /// The code that goes along.
+    pub code: Option<&'a str>,
+    /// `state` of the request.
+    pub state: Option<&'a str>,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+/// Tokens for an authorization response. An opaque one works once it was stored.
+pub struct Shown {
+    /// `access_token`
+    pub access: Option<ShownToken>,
+    /// `id_token`
+    pub id_token: Option<String>,
+    opaque: Option<Opaque>,
+}
+
+impl Shown {
+    /// Makes an opaque token known. A self-contained one needs nothing.
+    pub async fn store(&self, ports: &Ports) -> Result<(), StateError> {
+        store(ports, self.opaque.as_ref()).await
+    }
+}
+
+/// Makes the tokens that the response type asks for. Nothing is written.
+pub async fn show(ports: &Ports, sight: &Sight<'_>, show: Show<'_>) -> Result<Shown, Failure> {
+    let mint = Mint::new((ports, sight), (show.client, show.grant), show.now).await?;
+    let response_type = show.response_type;
+    let access = response_type
+        .has_token()
+        .then(|| mint.access_token())
+        .transpose()?;
+    let mut id_token = None;
+    if response_type.has_id_token() {
+        let beside = Beside {
+            access_token: access.as_ref().map(|access| access.value.as_str()),
+            code: show.code,
+            state: show.state,
+        };
+        let alone = !response_type.leads_to_userinfo();
+        let claims = mint.claims_about_user(sight, alone).await?;
+        let owner = show.grant.owner.as_ref();
+        let nonce = owner.and_then(|owner| owner.nonce.clone());
+        id_token = mint.id_token(nonce, &beside, claims)?;
+    }
+    let (value, opaque) = access.map(|it| (it.value, it.opaque)).unzip();
+    let access = value.map(|value| ShownToken {
+        value,
+        lifetime: mint.lifetime,
+        scope: mint.grant.scope.clone(),
+    });
+    Ok(Shown {
+        access,
+        id_token,
+        opaque: opaque.flatten(),
+    })
+}
+
+async fn store(ports: &Ports, opaque: Option<&Opaque>) -> Result<(), StateError> {
+    match opaque {
+        Some(Opaque {
+            key,
+            record,
+            lifetime,
+        }) => ports.state.put(key, record, *lifetime).await,
+        None => Ok(()),
+    }
+}
+
+/// What every token of one response is made from.
+struct Mint<'a> {
+    ports: &'a Ports,
+    client: &'a Client,
+    /// As granted.
+    granted: &'a Grant,
+    /// As it means something at the APIs that it is for.
+    grant: Cow<'a, Grant>,
+    authority: Arc<Authority>,
+    release: Release,
+    format: AccessTokenFormat,
+    lifetime: Duration,
+    epoch: String,
+    now: Timestamp,
+}
+
+/// An access token of one response.
+struct Minted {
+    value: String,
+    opaque: Option<Opaque>,
+}
+
+impl<'a> Mint<'a> {
+    async fn new(
+        (ports, sight): (&'a Ports, &Sight<'_>),
+        (client, granted): (&'a Client, &'a Grant),
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let apis = resource_servers(sight, granted).await?;
+        let grant = grant_at(&apis, granted);
+        let authority = authority(sight, client, &grant).await?;
+        let release = client
+            .rights
+            .release(&authority, &grant.scope, &grant.resources);
+        Ok(Self {
+            ports,
+            client,
+            granted,
+            authority,
+            release,
+            format: format(client, &apis),
+            lifetime: ports.settings.access_token_lifetime(client),
+            epoch: sight.epoch().to_owned(),
+            now,
+            grant,
+        })
+    }
+
+    fn mapped(&self, place: Place) -> Map<String, Value> {
+        let known = (&self.authority.claims, &self.release);
+        self.client.rights.mapped(place, &self.grant.scope, known)
+    }
+
+    fn access_token(&self) -> Result<Minted, Failure> {
+        let stamp = Stamp {
+            id: self.ports.identifier(),
+            now: self.now,
+            lifetime: self.lifetime,
+            epoch: self.epoch.clone(),
+        };
+        let (issuer, mapped) = (&self.ports.settings.issuer, self.mapped(Place::AccessToken));
+        let claims = AccessToken::new(&self.grant, &self.release, mapped, issuer, stamp);
+        let record = serde_json::to_vec(&claims)?;
+        metrics::token(self.format.as_str());
+        match self.format {
+            AccessTokenFormat::Jwt => Ok(Minted {
+                value: sign_access_token(self.ports, &record)?,
+                opaque: None,
+            }),
+            AccessTokenFormat::Opaque => {
+                let value = access::new_opaque(self.ports, &self.grant.id);
+                let opaque = Opaque {
+                    key: access::opaque_key(&value),
+                    record,
+                    lifetime: self.lifetime,
+                };
+                Ok(Minted {
+                    value,
+                    opaque: Some(opaque),
+                })
+            }
+        }
+    }
+
+    /// The claims that the ID token was asked for by name (OIDC Core §5.5); those of the scope too
+    /// where it stands alone, because no access token leads to them then (§5.4).
+    async fn claims_about_user(
+        &self,
+        sight: &Sight<'_>,
+        alone: bool,
+    ) -> Result<Map<String, Value>, Failure> {
+        let demands = &self.granted.claims.id_token;
+        let Some(user) = self
+            .granted
+            .subject()
+            .filter(|_| alone || !demands.is_empty())
+        else {
+            return Ok(Map::new());
+        };
+        let Some(user) = sight.user(user).await? else {
+            return Ok(Map::new());
+        };
+        let asked = (demands, &self.client.scope);
+        let mut claims = userinfo::demanded(&user, &self.release, asked);
+        if alone {
+            claims.extend(userinfo::claims(&user, &self.release, &self.granted.scope));
+        }
+        Ok(claims)
+    }
+
+    fn id_token(
+        &self,
+        nonce: Option<String>,
+        beside: &Beside<'_>,
+        claims: Map<String, Value>,
+    ) -> Result<Option<String>, Failure> {
+        let Some(owner) = self
+            .granted
+            .owner
+            .as_ref()
+            .filter(|_| self.granted.scope.contains("openid"))
+        else {
+            return Ok(None);
+        };
+        let settings = &self.ports.settings;
+        let algorithm = self.client.tokens.id_token_algorithm;
+        let life = (self.now, settings.id_token_lifetime(self.client));
+        let claims = IdToken::new(self.granted, owner, &settings.issuer, life)
+            .with_nonce(nonce)
+            .with_mapped(self.mapped(Place::IdToken))
+            .with_claims(claims)
+            .bound_to(beside, algorithm);
+        let claims = serde_json::to_vec(&claims)?;
+        Ok(Some(self.ports.signer.sign(
+            id_token::TYP,
+            algorithm,
+            &claims,
+        )?))
+    }
 }
 
 /// The registered APIs among the granted resources. No resource, no question.
@@ -168,6 +359,10 @@ async fn authority(
     grant: &Grant,
 ) -> Result<Arc<Authority>, StoreError> {
     let releases = !client.rights.mappers.is_empty()
+        || grant
+            .claims
+            .names()
+            .any(|claim| matches!(claim, "roles" | "groups" | "permissions"))
         || grant.scope.iter().any(|value| {
             !matches!(
                 value,
@@ -183,31 +378,4 @@ async fn authority(
 fn sign_access_token(ports: &Ports, claims: &[u8]) -> Result<String, Failure> {
     let algorithm = ports.settings.access_token_algorithm;
     Ok(ports.signer.sign(access_token::TYP, algorithm, claims)?)
-}
-
-fn sign_id_token(
-    ports: &Ports,
-    issue: &Issue<'_>,
-    access_token: &str,
-    mapped: impl FnOnce(Place) -> Map<String, Value>,
-) -> Result<Option<String>, Failure> {
-    let Some(owner) = issue
-        .grant
-        .owner
-        .as_ref()
-        .filter(|_| issue.grant.scope.contains("openid"))
-    else {
-        return Ok(None);
-    };
-    let algorithm = issue.client.tokens.id_token_algorithm;
-    let life = (issue.now, ports.settings.id_token_lifetime(issue.client));
-    let claims = IdToken::new(issue.grant, owner, &ports.settings.issuer, life)
-        .with_nonce(issue.nonce.clone())
-        .with_mapped(mapped(Place::IdToken))
-        .with_access_token(access_token, algorithm);
-    Ok(Some(ports.signer.sign(
-        id_token::TYP,
-        algorithm,
-        &serde_json::to_vec(&claims)?,
-    )?))
 }

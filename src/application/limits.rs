@@ -50,6 +50,8 @@ pub enum Endpoint {
     Login,
     /// `/api/admin`
     Administration,
+    /// `/oauth2/register`
+    Registration,
 }
 
 impl Endpoint {
@@ -61,6 +63,7 @@ impl Endpoint {
             Self::Authorization => "authorization",
             Self::Login => "login",
             Self::Administration => "administration",
+            Self::Registration => "registration",
         }
     }
 }

@@ -180,7 +180,7 @@ impl RequestLimits {
             Endpoint::Introspection => self.introspection,
             Endpoint::Revocation => self.revocation,
             Endpoint::Authorization => self.authorization,
-            Endpoint::Login => self.login,
+            Endpoint::Login | Endpoint::Registration => self.login,
         }
     }
 

@@ -62,6 +62,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
          directory, several share a Redis server.",
     ),
     ("keys", "Signing keys."),
+    ("oauth", "What of the protocol is offered."),
     (
         "lifetimes",
         "How long things live where a client does not say otherwise.",
@@ -161,6 +162,12 @@ keys! {
     "keys.algorithms": List = "[\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]",
         "For which algorithms there are keys.";
     "keys.access_token_algorithm": Text = "\"ES256\"", "The algorithm of access tokens.";
+
+    "oauth.response_types": List = "[\"code\"]",
+        "What an authorization request may ask for: `code`, `code id_token`, `code token`, `code id_token token`, `id_token`, `id_token token`, `none`. Applications must be registered for it too. All but `code` and `none` show tokens to the browser, which current practice advises against (RFC 9700 §2.1.2).";
+
+    "oauth.registration": Text = "\"closed\"",
+        "Whether applications may register themselves (RFC 7591): `closed` or `open`. They get no more than any application may have, and their users are always asked.";
 
     "lifetimes.code": Duration = "\"60s\"", "An authorization code.";
     "lifetimes.interaction": Duration = "\"30m\"", "A login or consent that waits for the user.";

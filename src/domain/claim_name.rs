@@ -70,6 +70,7 @@ const RESERVED: &[&str] = &[
     "token_type",
     "trust_framework",
     "updated_at",
+    "userinfo_claims",
     "username",
     "verified_claims",
     "vot",

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    client_rights::ClientRights, id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri,
-    scope::Scope, secret::SecretDigest, time::Timestamp,
+    client_registration::SelfRegistration, client_rights::ClientRights, id::ClientId,
+    key::SigningAlgorithm, redirect_uri::RedirectUri, response_type::ResponseType, scope::Scope,
+    secret::SecretDigest, time::Timestamp,
 };
 
 /// An application that asks for tokens.
@@ -54,6 +55,9 @@ pub struct Client {
     /// What it may ask of its users' rights, and in which claims it hears of them.
     #[serde(default)]
     pub rights: ClientRights,
+    /// Of a client that registered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<SelfRegistration>,
     /// Grants and tokens from before this moment are dead.
     pub not_before: Timestamp,
     /// When it was registered.
@@ -79,11 +83,18 @@ impl Client {
     }
 
     /// How it is answered where a request names no mode that it may use, or names one where nobody
-    /// can read it, as in a request object that is refused: by the default of `code` (OAuth 2.0
-    /// Multiple Response Types §2.1) if that is registered, else by the first that is.
-    pub fn default_response_mode(&self) -> ResponseMode {
-        let first = self.response_modes.first();
-        first.copied().unwrap_or(ResponseMode::Query)
+    /// can read it, as in a request object that is refused: by the default of the response type
+    /// (OAuth 2.0 Multiple Response Types §2.1) if that is registered, else by the first that is and
+    /// may carry it.
+    pub fn default_response_mode(&self, response_type: ResponseType) -> ResponseMode {
+        let usual = response_type.default_mode();
+        if self.response_modes.contains(&usual) {
+            return usual;
+        }
+        let mut modes = self.response_modes.iter().copied();
+        modes
+            .find(|mode| response_type.may_travel_by(*mode))
+            .unwrap_or(usual)
     }
 
     /// The registered redirection URI that `requested` matches.
@@ -259,14 +270,9 @@ registered_names! {
         RefreshToken = "refresh_token",
         /// RFC 6749 §4.4
         ClientCredentials = "client_credentials",
-    }
-}
-
-registered_names! {
-    /// `response_type` values (OAuth 2.0 Multiple Response Types). Named by their sorted parts.
-    ResponseType {
-        /// RFC 6749 §4.1.1
-        Code = "code",
+        /// RFC 6749 §4.2: not of the token endpoint, but what tokens in an authorization response
+        /// are registered by.
+        Implicit = "implicit",
     }
 }
 
@@ -357,6 +363,9 @@ pub struct ClientLinks {
     pub policy: Option<String>,
     /// `tos_uri`
     pub terms: Option<String>,
+    /// `initiate_login_uri`: where a login may be begun by others (OIDC Core §4). No user is shown it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiate_login: Option<String>,
 }
 
 /// A confidential client for the tests of the layers above.
@@ -396,6 +405,7 @@ pub(crate) fn sample() -> Client {
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: ClientRights::default(),
+        registration: None,
         not_before: Timestamp(0),
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

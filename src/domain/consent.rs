@@ -1,5 +1,7 @@
 //! Consent: what a user allows a client until they change their mind.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,6 +19,8 @@ pub struct Consent {
     pub client: ClientId,
     /// Everything that was ever allowed and not withdrawn.
     pub scope: Scope,
+    /// Every claim that was ever allowed by name (OIDC Core §5.5) and not withdrawn.
+    pub claims: BTreeSet<String>,
     /// When it last grew.
     pub granted_at: Timestamp,
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    claim_demand::GrantedClaims,
     id::{ClientId, GrantId, SessionId, UserId},
     scope::Scope,
     time::Timestamp,
@@ -22,6 +23,9 @@ pub struct Grant {
     pub scope: Scope,
     /// Where (RFC 8707). Empty: at the default audience.
     pub resources: Vec<String>,
+    /// Which claims by name, besides those of the scope (OIDC Core §5.5).
+    #[serde(default, skip_serializing_if = "GrantedClaims::is_empty")]
+    pub claims: GrantedClaims,
     /// When.
     pub granted_at: Timestamp,
 }
@@ -66,6 +70,7 @@ impl Grant {
             owner: self.owner.clone(),
             scope: scope.intersection(&self.scope),
             resources,
+            claims: self.claims.clone(),
             granted_at: self.granted_at,
         }
     }

@@ -3,8 +3,10 @@
 
 pub mod administration;
 pub mod brand;
+pub mod claim_demand;
 pub mod claim_name;
 pub mod client;
+pub mod client_registration;
 pub mod client_rights;
 pub mod consent;
 pub mod decision;
@@ -18,6 +20,7 @@ pub mod permission;
 pub mod profile;
 pub mod redirect_uri;
 pub mod resource;
+pub mod response_type;
 pub mod role;
 pub mod scope;
 pub mod secret;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
 use crate::domain::{
+    claim_demand::Demands,
     client_rights::Release,
     grant::Grant,
     id::{ClientId, GrantId},
@@ -57,6 +58,9 @@ pub struct AccessToken {
     /// Private to this provider: the epoch of the state store's memory in which it was made.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub epoch: String,
+    /// Private to this provider: claims that the userinfo endpoint releases by name.
+    #[serde(skip_serializing_if = "Demands::is_empty", default)]
+    pub userinfo_claims: Demands,
     /// §2.2.3.1
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub roles: BTreeSet<String>,
@@ -124,6 +128,7 @@ impl AccessToken {
             amr: authentication.map(|a| a.amr.clone()).unwrap_or_default(),
             epoch: stamp.epoch,
             account_version: authentication.map_or(0, |a| a.version),
+            userinfo_claims: grant.claims.userinfo.clone(),
             roles: named("roles", &release.roles),
             groups: named("groups", &release.groups),
             permissions: release.permissions.clone(),

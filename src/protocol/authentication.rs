@@ -1,10 +1,13 @@
 //! OIDC Core §3.1.2.3–§3.1.2.6 — whether the user must log in or consent before a response, and
 //! what `prompt=none` makes of that. The one junction of the flow: every page returns here.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     authorization::{AuthorizationRequest, Prompt},
+    claims_request,
     error::{ErrorCode, OAuthError},
 };
 use crate::domain::{
@@ -109,6 +112,19 @@ pub fn next_step(situation: &Situation<'_>, now: Timestamp) -> Step {
             "another user is logged in than id_token_hint names",
         );
     }
+    let claims = &situation.request.claims;
+    if !claims.may_be_about(&login.user) {
+        return fail(
+            ErrorCode::LoginRequired,
+            "another user is logged in than the claims parameter names",
+        );
+    }
+    if !claims.is_served_by(&login.authentication.acr) {
+        return fail(
+            ErrorCode::UnmetAuthenticationRequirements,
+            "no login reaches an acr that the claims parameter needs",
+        );
+    }
     if must_consent(situation, login) {
         return if silent {
             fail(ErrorCode::ConsentRequired, "the user must consent")
@@ -152,13 +168,22 @@ fn must_consent(situation: &Situation<'_>, login: &Login) -> bool {
     }
     let remembered = situation
         .consent
-        .is_some_and(|consent| situation.request.scope.is_subset(&consent.scope));
+        .is_some_and(|consent| covers(consent, situation.request));
     situation.request.prompts(Prompt::Consent)
         || match situation.client.consent {
             ConsentPolicy::Implied => false,
             ConsentPolicy::Always => true,
             ConsentPolicy::Remember => !remembered || !identity_is_assured(situation),
         }
+}
+
+/// Whether everything that is asked for was allowed before. A claim was if its scope was.
+fn covers(consent: &Consent, request: &AuthorizationRequest) -> bool {
+    let mut claims = request.claims.granted.names();
+    request.scope.is_subset(&consent.scope)
+        && claims.all(|claim| {
+            consent.claims.contains(claim) || claims_request::is_allowed(claim, &consent.scope)
+        })
 }
 
 /// Whether nobody but the client can receive the response. Any program on the device can claim a
@@ -174,6 +199,17 @@ pub fn consented_scope(request: &AuthorizationRequest, before: Option<&Consent>)
         || request.scope.clone(),
         |consent| consent.scope.union(&request.scope),
     )
+}
+
+/// The claims that a consent by name is remembered for.
+pub fn consented_claims(
+    request: &AuthorizationRequest,
+    before: Option<&Consent>,
+) -> BTreeSet<String> {
+    let known = before.map(|consent| consent.claims.clone());
+    let mut claims = known.unwrap_or_default();
+    claims.extend(request.claims.granted.names().map(str::to_owned));
+    claims
 }
 
 /// The host that the response goes to, for the consent page; the scheme of a private one.
@@ -221,6 +257,7 @@ mod tests {
             user: UserId::new("alice"),
             client,
             scope: scope.parse().unwrap(),
+            claims: BTreeSet::new(),
             granted_at: NOW,
         }
     }

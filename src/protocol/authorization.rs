@@ -3,8 +3,8 @@
 //! Parsed once, in three steps: [`RawAuthorization`] is syntax, [`RawAuthorization::bind`] finds the
 //! one address that may receive an answer, [`Bound::accept`] checks the rest in order.
 //!
-//! Supported: `response_type=code`, the response modes of discovery, PKCE (RFC 7636), `prompt`,
-//! `max_age`, `login_hint`, `id_token_hint`, `acr_values`, `nonce`, `resource` (RFC 8707); `display`,
+//! Supported: the response types and modes of discovery, PKCE (RFC 7636), `prompt`,
+//! `max_age`, `claims`, `login_hint`, `id_token_hint`, `acr_values`, `nonce`, `resource` (RFC 8707); `display`,
 //! `ui_locales`, `claims_locales` and unknown parameters are accepted and not acted on.
 //! Refused: `request`, `request_uri`, `registration` with the errors of OIDC Core §3.1.2.6.
 
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     capability::{Capability, Features},
+    claims_request::ClaimsRequest,
     error::{Cause, ErrorCode, OAuthError},
     params::Params,
     pkce::Challenge,
@@ -21,9 +22,10 @@ use super::{
     response_mode::RedirectTarget,
 };
 use crate::domain::{
-    client::{Client, GrantType, ResponseMode, ResponseType},
+    client::{Client, GrantType, ResponseMode},
     id::ClientId,
     redirect_uri::RedirectUri,
+    response_type::ResponseType,
     scope::Scope,
 };
 
@@ -94,13 +96,18 @@ impl RawAuthorization {
             let cause = Cause::mismatch(uri, registered);
             return Err(Unanswerable::ForeignRedirectUri(cause.into()));
         }
+        let response_type = self.params.get("response_type");
+        let response_type = response_type
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(ResponseType::CODE);
         let mode = self
             .params
             .get("response_mode")
             .and_then(|mode| mode.parse().ok());
         let mode = mode
             .filter(|mode| client.allows(Capability::ResponseMode(*mode)))
-            .unwrap_or_else(|| client.default_response_mode());
+            .filter(|mode| response_type.may_travel_by(*mode))
+            .unwrap_or_else(|| client.default_response_mode(response_type));
         let state = self.params.get("state").map(str::to_owned);
         let target = RedirectTarget::new(uri.to_owned(), mode, state);
         Ok(Bound {
@@ -127,17 +134,19 @@ impl Bound {
     ) -> Result<AuthorizationRequest, OAuthError> {
         self.check_syntax()?;
         self.check_unsupported()?;
-        self.check_response_type(client, features)?;
-        self.check_response_mode(client, features)?;
+        let response_type = self.response_type(client, features)?;
+        self.check_response_mode((client, response_type), features)?;
         Ok(AuthorizationRequest {
             client: client.id.clone(),
             redirect_uri: self.target.uri().to_owned(),
-            scope: self.scope(client)?,
+            response_type,
+            scope: self.scope(client, response_type)?,
             resources: resource::requested(&self.params, &client.resources)?,
-            challenge: self.challenge(client)?,
+            challenge: self.challenge(client, response_type)?,
             prompt: self.prompt()?,
             max_age: self.max_age()?.or(client.default_max_age),
-            nonce: self.text("nonce"),
+            claims: self.claims(client)?,
+            nonce: self.nonce(response_type)?,
             login_hint: self
                 .text("login_hint")
                 .filter(|hint| hint.len() <= MAX_LOGIN_HINT),
@@ -176,7 +185,11 @@ impl Bound {
         Ok(())
     }
 
-    fn check_response_type(&self, client: &Client, features: &Features) -> Result<(), OAuthError> {
+    fn response_type(
+        &self,
+        client: &Client,
+        features: &Features,
+    ) -> Result<ResponseType, OAuthError> {
         let text = self
             .params
             .get("response_type")
@@ -193,7 +206,9 @@ impl Bound {
             return Err(unsupported());
         }
         if !client.allows(Capability::ResponseType(response_type))
-            || !client.allows(Capability::Grant(GrantType::AuthorizationCode))
+            || !response_type
+                .grant_types()
+                .all(|grant| client.allows(Capability::Grant(grant)))
         {
             return Err(OAuthError::new(
                 ErrorCode::UnauthorizedClient,
@@ -201,16 +216,22 @@ impl Bound {
             )
             .given(text, &client.response_types));
         }
-        Ok(())
+        Ok(response_type)
     }
 
-    fn check_response_mode(&self, client: &Client, features: &Features) -> Result<(), OAuthError> {
+    fn check_response_mode(
+        &self,
+        (client, response_type): (&Client, ResponseType),
+        features: &Features,
+    ) -> Result<(), OAuthError> {
         let Some(text) = self.params.get("response_mode") else {
             return Ok(());
         };
         let allowed = text.parse().is_ok_and(|mode: ResponseMode| {
             let capability = Capability::ResponseMode(mode);
-            features.allows(capability) && client.allows(capability)
+            features.allows(capability)
+                && client.allows(capability)
+                && response_type.may_travel_by(mode)
         });
         if allowed {
             Ok(())
@@ -224,7 +245,7 @@ impl Bound {
 
     /// The values the client may ask for; others are ignored (OIDC Core §3.1.2.1), and the token
     /// response says what was granted (RFC 6749 §3.3).
-    fn scope(&self, client: &Client) -> Result<Scope, OAuthError> {
+    fn scope(&self, client: &Client, response_type: ResponseType) -> Result<Scope, OAuthError> {
         let invalid = |description| OAuthError::new(ErrorCode::InvalidScope, description);
         let text = self
             .params
@@ -234,17 +255,48 @@ impl Bound {
             .parse()
             .map_err(|_| invalid("the scope is malformed or too long").given_only(text))?;
         let mut scope = asked.intersection(&client.scope);
-        if !client.allows(Capability::Grant(GrantType::RefreshToken)) {
+        // Only a code leads to a refresh token (OIDC Core §11).
+        if !client.allows(Capability::Grant(GrantType::RefreshToken)) || !response_type.has_code() {
             scope = scope.without("offline_access");
         }
         if scope.is_empty() {
             return Err(invalid("no requested scope is allowed for this client")
                 .given(asked, client.scope.iter()));
         }
+        if response_type.has_id_token() && !scope.contains("openid") {
+            return Err(invalid("an ID token needs the scope openid").given_only(asked));
+        }
         Ok(scope)
     }
 
-    fn challenge(&self, client: &Client) -> Result<Option<Challenge>, OAuthError> {
+    fn claims(&self, client: &Client) -> Result<ClaimsRequest, OAuthError> {
+        let text = self.params.get("claims");
+        text.map_or_else(
+            || Ok(ClaimsRequest::default()),
+            |text| ClaimsRequest::parse(text, &client.scope),
+        )
+    }
+
+    /// Required where the browser brings an ID token, which it could bring twice (OIDC Core §3.2.2.1,
+    /// §3.3.2.11).
+    fn nonce(&self, response_type: ResponseType) -> Result<Option<String>, OAuthError> {
+        match self.text("nonce") {
+            None if response_type.has_id_token() => {
+                Err(invalid_request("nonce is required for this response_type"))
+            }
+            nonce => Ok(nonce),
+        }
+    }
+
+    /// Without a code there is nothing that a challenge could protect.
+    fn challenge(
+        &self,
+        client: &Client,
+        response_type: ResponseType,
+    ) -> Result<Option<Challenge>, OAuthError> {
+        if !response_type.has_code() {
+            return Ok(None);
+        }
         let challenge = Challenge::parse(
             self.params.get("code_challenge"),
             self.params.get("code_challenge_method"),
@@ -335,6 +387,9 @@ pub struct AuthorizationRequest {
     pub client: ClientId,
     /// As sent; the token request must repeat it.
     pub redirect_uri: String,
+    /// What the response shall carry.
+    #[serde(default = "code")]
+    pub response_type: ResponseType,
     /// What is asked for and may be.
     pub scope: Scope,
     /// Where (RFC 8707).
@@ -345,12 +400,20 @@ pub struct AuthorizationRequest {
     pub prompt: BTreeSet<Prompt>,
     /// `max_age` or the client's default, seconds.
     pub max_age: Option<u64>,
+    /// `claims`
+    #[serde(default, skip_serializing_if = "ClaimsRequest::is_empty")]
+    pub claims: ClaimsRequest,
     /// `nonce`
     pub nonce: Option<String>,
     /// `login_hint`
     pub login_hint: Option<String>,
     /// `id_token_hint`, not verified yet.
     pub id_token_hint: Option<String>,
+}
+
+/// What a request asked for before there was a choice.
+fn code() -> ResponseType {
+    ResponseType::CODE
 }
 
 impl AuthorizationRequest {
@@ -416,7 +479,9 @@ mod tests {
         for (replaced, code) in [
             ("response_type=", E::InvalidRequest),
             ("response_type=token", E::UnsupportedResponseType),
-            ("response_type=code+id_token", E::UnsupportedResponseType),
+            ("response_type=code+code", E::UnsupportedResponseType),
+            // Without a nonce (OIDC Core §3.3.2.11).
+            ("response_type=code+id_token", E::InvalidRequest),
             ("response_mode=jwt", E::InvalidRequest),
             ("request=eyJ", E::RequestNotSupported),
             (

@@ -4,8 +4,9 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::domain::{
-    client::{Client, ClientAuthMethod, GrantType, ResponseMode, ResponseType},
+    client::{Client, ClientAuthMethod, GrantType, ResponseMode},
     key::SigningAlgorithm,
+    response_type::ResponseType,
     scope::{STANDARD_SCOPES, Scope},
 };
 
@@ -52,6 +53,8 @@ pub struct Features {
     pub algorithms: BTreeSet<SigningAlgorithm>,
     /// `scopes_supported`
     pub scopes: Scope,
+    /// Whether clients may register themselves (RFC 7591).
+    pub registration: bool,
 }
 
 impl Features {
@@ -64,7 +67,29 @@ impl Features {
             client_auth_methods: ClientAuthMethod::ALL.iter().copied().collect(),
             algorithms: algorithms.into_iter().collect(),
             scopes: STANDARD_SCOPES.parse().unwrap_or_default(),
+            registration: false,
         }
+    }
+
+    /// The same with these response types only, and the grant types that they and the token endpoint
+    /// need.
+    #[must_use]
+    pub fn with_response_types(
+        mut self,
+        response_types: impl IntoIterator<Item = ResponseType>,
+    ) -> Self {
+        self.response_types = response_types.into_iter().collect();
+        if !self.response_types.iter().any(|it| it.shows_tokens()) {
+            self.grant_types.remove(&GrantType::Implicit);
+        }
+        self
+    }
+
+    /// The same, with clients that register themselves or not.
+    #[must_use]
+    pub fn with_registration(mut self, is_open: bool) -> Self {
+        self.registration = is_open;
+        self
     }
 
     /// Whether the server offers it.

@@ -69,8 +69,6 @@ pub enum Redemption {
     Granted(Box<Grant>),
     /// The code was used before: whatever came of it must die (RFC 6749 §4.1.2).
     Replayed {
-        /// What came of it.
-        grant: GrantId,
         /// Whose it was.
         owner: ClientId,
     },
@@ -84,8 +82,18 @@ pub enum Redemption {
 
 /// The grant that a code becomes. Derived, so that a replay names it even after all else is forgotten.
 pub fn grant_id(code: &str) -> GrantId {
+    derived(b"countersign grant of code:", code)
+}
+
+/// The grant of the tokens that went through the browser beside a code. It exists before the code is
+/// redeemed, so it is one of its own; derived too, so that a replay ends both.
+pub fn shown_grant_id(code: &str) -> GrantId {
+    derived(b"countersign grant beside code:", code)
+}
+
+fn derived(purpose: &[u8], code: &str) -> GrantId {
     let digest = Sha256::new()
-        .chain_update(b"countersign grant of code:")
+        .chain_update(purpose)
         .chain_update(code.as_bytes())
         .finalize();
     GrantId::new(URL_SAFE_NO_PAD.encode(digest.get(..24).unwrap_or_default()))
@@ -101,10 +109,7 @@ pub fn redeem(
     let record = match slot {
         None => return Redemption::Unknown,
         Some(CodeSlot::Spent { client }) => {
-            return Redemption::Replayed {
-                grant: grant_id(exchange.code),
-                owner: client,
-            };
+            return Redemption::Replayed { owner: client };
         }
         Some(CodeSlot::Live(record)) => record,
     };

@@ -59,12 +59,18 @@ error_codes! {
     LoginRequired = "login_required", 400;
     /// OIDC Core §3.1.2.6
     ConsentRequired = "consent_required", 400;
+    /// OpenID Connect Core Error Code `unmet_authentication_requirements` §2
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements", 400;
     /// OIDC Core §3.1.2.6
     RequestNotSupported = "request_not_supported", 400;
     /// OIDC Core §3.1.2.6
     RequestUriNotSupported = "request_uri_not_supported", 400;
     /// OIDC Core §3.1.2.6
     RegistrationNotSupported = "registration_not_supported", 400;
+    /// RFC 7591 §3.2.2
+    InvalidRedirectUri = "invalid_redirect_uri", 400;
+    /// RFC 7591 §3.2.2
+    InvalidClientMetadata = "invalid_client_metadata", 400;
     /// RFC 6750 §3.1
     InvalidToken = "invalid_token", 401;
     /// RFC 6750 §3.1

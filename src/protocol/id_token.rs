@@ -49,9 +49,26 @@ pub struct IdToken {
     /// Binds the access token of the same response.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_hash: Option<String>,
+    /// Binds the code of the same response (§3.3.2.11).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub c_hash: Option<String>,
+    /// Binds the `state` of the request (FAPI 1.0 Advanced §5.1).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub s_hash: Option<String>,
     /// Claims that the client's mappers shaped. None has the name of one above.
     #[serde(flatten)]
     pub mapped: Map<String, Value>,
+}
+
+/// What an ID token travels with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The access token.
+    pub access_token: Option<&'a str>,
+    /// The code, where both go through the browser.
+    pub code: Option<&'a str>,
+    /// The `state`, where it goes through the browser.
+    pub state: Option<&'a str>,
 }
 
 impl IdToken {
@@ -78,6 +95,8 @@ impl IdToken {
             sid: authentication.session,
             nonce: None,
             at_hash: None,
+            c_hash: None,
+            s_hash: None,
             mapped: Map::new(),
         }
     }
@@ -96,10 +115,25 @@ impl IdToken {
         self
     }
 
-    /// Binds the access token it is issued with (§3.1.3.6).
+    /// Adds claims about the user that no access token leads to (§5.4). None replaces one of the
+    /// token's own.
     #[must_use]
-    pub fn with_access_token(mut self, access_token: &str, algorithm: SigningAlgorithm) -> Self {
-        self.at_hash = Some(half_hash(access_token, algorithm));
+    pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
+        for (name, value) in claims {
+            if name != "sub" {
+                self.mapped.entry(name).or_insert(value);
+            }
+        }
+        self
+    }
+
+    /// Binds what it travels with (§3.1.3.6, §3.3.2.11).
+    #[must_use]
+    pub fn bound_to(mut self, beside: &Beside<'_>, algorithm: SigningAlgorithm) -> Self {
+        let hash = |text: Option<&str>| text.map(|text| half_hash(text, algorithm));
+        self.at_hash = hash(beside.access_token);
+        self.c_hash = hash(beside.code);
+        self.s_hash = hash(beside.state);
         self
     }
 }

@@ -18,6 +18,8 @@ pub mod paths {
     pub const JWKS: &str = "/oauth2/jwks.json";
     /// OIDC Core §5.3
     pub const USERINFO: &str = "/oauth2/userinfo";
+    /// RFC 7591 §3
+    pub const REGISTER: &str = "/oauth2/register";
     /// RFC 7662 §2
     pub const INTROSPECT: &str = "/oauth2/introspect";
     /// RFC 7009 §2
@@ -62,7 +64,7 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         .copied()
         .filter(|method| *method != ClientAuthMethod::None)
         .collect();
-    json!({
+    let mut document = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": issuer.url(paths::AUTHORIZE),
         "token_endpoint": issuer.url(paths::TOKEN),
@@ -86,13 +88,18 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "claim_types_supported": ["normal"],
         "claims_supported": claims_supported(),
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": Prompt::NAMES,
-    })
+    });
+    if let Some(members) = document.as_object_mut().filter(|_| features.registration) {
+        let endpoint = issuer.url(paths::REGISTER);
+        members.insert("registration_endpoint".into(), endpoint.into());
+    }
+    document
 }
 
 fn claims_supported() -> Vec<&'static str> {
@@ -108,6 +115,8 @@ fn claims_supported() -> Vec<&'static str> {
         "azp",
         "sid",
         "at_hash",
+        "c_hash",
+        "s_hash",
     ];
     userinfo::CLAIMS
         .iter()

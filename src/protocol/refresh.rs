@@ -248,6 +248,7 @@ mod tests {
             owner: None,
             scope: Scope::empty(),
             resources: vec![],
+            claims: crate::domain::claim_demand::GrantedClaims::default(),
             granted_at: NOW,
         };
         Family::new(grant, &policy(10), NOW)

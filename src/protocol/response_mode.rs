@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{error::OAuthError, issuer::Issuer};
+use super::{authorization_response::AuthorizationResponse, error::OAuthError, issuer::Issuer};
 use crate::domain::client::ResponseMode;
 
 /// Where the response to one authorization request goes. Only binding a request to its client makes
@@ -26,9 +26,14 @@ impl RedirectTarget {
         &self.uri
     }
 
-    /// The response with a code.
-    pub fn success(&self, code: &str, issuer: &Issuer) -> Delivery {
-        self.deliver(vec![("code", code.to_owned())], issuer)
+    /// `state` of the request.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// The response that the request asked for.
+    pub fn success(&self, response: AuthorizationResponse, issuer: &Issuer) -> Delivery {
+        self.deliver(response.fields(), issuer)
     }
 
     /// The response with an error (RFC 6749 §4.1.2.1).
@@ -97,7 +102,13 @@ mod tests {
 
     fn deliver(uri: &str, mode: ResponseMode) -> Delivery {
         let target = RedirectTarget::new(uri.into(), mode, Some("a b&c#d".into()));
-        target.success("xyz", &Issuer::parse("https://id.example").unwrap())
+        target.success(
+            AuthorizationResponse {
+                code: Some("xyz".into()),
+                ..Default::default()
+            },
+            &Issuer::parse("https://id.example").unwrap(),
+        )
     }
 
     #[test]

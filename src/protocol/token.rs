@@ -70,7 +70,8 @@ impl TokenRequest {
                 scope: scope(params)?,
                 resources,
             }),
-            Err(_) => Err(OAuthError::new(
+            // The implicit grant does not come here (RFC 6749 §4.2).
+            Ok(GrantType::Implicit) | Err(_) => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
                 "the grant_type is not supported",
             )

@@ -6,7 +6,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{client_rights::Release, scope::Scope, user::User};
+use crate::domain::{
+    claim_demand::{Demands, serving},
+    client_rights::Release,
+    scope::Scope,
+    user::User,
+};
 
 /// Every claim that a scope can release, as discovery lists them.
 pub const CLAIMS: &[&str] = &[
@@ -52,6 +57,35 @@ pub fn claims(user: &User, release: &Release, scope: &Scope) -> Map<String, Valu
         }
     }
     claims
+}
+
+/// The scope that a claim about the user belongs to (OIDC Core §5.4).
+pub fn scope_of(claim: &str) -> Option<&'static str> {
+    match claim {
+        "name" | "given_name" | "family_name" | "middle_name" | "nickname"
+        | "preferred_username" | "profile" | "picture" | "website" | "gender" | "birthdate"
+        | "zoneinfo" | "locale" | "updated_at" => Some("profile"),
+        "email" | "email_verified" => Some("email"),
+        "phone_number" | "phone_number_verified" => Some("phone"),
+        "address" => Some("address"),
+        "roles" => Some("roles"),
+        "groups" => Some("groups"),
+        "permissions" => Some("permissions"),
+        _ => None,
+    }
+}
+
+/// The claims that were asked for by name (§5.5), of those that a client which may ask for `allowed`
+/// may see.
+pub fn demanded(
+    user: &User,
+    release: &Release,
+    (demands, allowed): (&Demands, &Scope),
+) -> Map<String, Value> {
+    let scopes = demands.keys().filter_map(|claim| scope_of(claim));
+    let scopes: Vec<&str> = scopes.filter(|scope| allowed.contains(scope)).collect();
+    let scope = scopes.join(" ").parse().unwrap_or_default();
+    serving(demands, claims(user, release, &scope))
 }
 
 fn profile(user: &User, claims: &mut Map<String, Value>) {

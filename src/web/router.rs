@@ -16,7 +16,9 @@ use super::{
     Web, answer, api, assets,
     compression::compressed,
     context,
-    oauth::{authorize, introspect, logout, metadata, revoke, token, userinfo},
+    oauth::{
+        authorize, introspect, logout, metadata, register as registration, revoke, token, userinfo,
+    },
     pages::{
         ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_deletion,
         account_profile, account_sessions, choose, confirm_email, consent, login, register, reset,
@@ -90,6 +92,13 @@ pub fn router<S: SessionStore + Clone>(
         .route(paths::TOKEN, post(token::post))
         .route(paths::INTROSPECT, post(introspect::post))
         .route(paths::REVOKE, post(revoke::post))
+        .route(paths::REGISTER, post(registration::post))
+        .route(
+            &format!("{}/{{client_id}}", paths::REGISTER),
+            get(registration::get)
+                .put(registration::put)
+                .delete(registration::delete),
+        )
         .route(
             paths::USERINFO,
             get(userinfo::handle).post(userinfo::handle),

@@ -19,14 +19,15 @@ use crate::{
     },
     domain::{
         client::{
-            AccessTokenFormat, AssertionAudience, Client, ClientAuthentication, ConsentPolicy,
-            PkcePolicy, RefreshRotation, ResponseMode,
+            AccessTokenFormat, AssertionAudience, Client, ClientAuthentication, ClientKind,
+            ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
         },
         client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         key::SigningAlgorithm,
         profile,
+        response_type::ResponseType,
         scope::Scope,
     },
 };
@@ -102,6 +103,8 @@ pub struct ClientEdit {
     pub origins: Option<Vec<String>>,
     /// The response modes that it may be answered in; every one where empty.
     pub response_modes: Option<BTreeSet<ResponseMode>>,
+    /// The response types that it may ask for; `code` where empty. Its grant types follow.
+    pub response_types: Option<BTreeSet<ResponseType>>,
     /// Whether authorization requests need PKCE.
     pub pkce: Option<PkcePolicy>,
     /// When users are asked.
@@ -136,6 +139,8 @@ pub struct ClientEdit {
     pub policy_uri: Change<String>,
     /// `tos_uri`
     pub tos_uri: Change<String>,
+    /// `initiate_login_uri`
+    pub initiate_login_uri: Change<String>,
     /// Requests that are answered in a minute, at each endpoint.
     pub requests_per_minute: Change<u64>,
     /// What it may ask of its users' rights.
@@ -216,6 +221,9 @@ pub(super) fn apply(
     if let Some(modes) = edit.response_modes {
         client.response_modes = response_modes(client.kind, modes)?;
     }
+    if let Some(types) = edit.response_types {
+        set_response_types(client, types)?;
+    }
     client.scope = edit.scope.unwrap_or_else(|| client.scope.clone());
     client.pkce = edit.pkce.unwrap_or(client.pkce);
     client.consent = edit.consent.unwrap_or(client.consent);
@@ -230,6 +238,32 @@ pub(super) fn apply(
         client.rights = rights;
     }
     check_rights(client.kind, client.consent, &client.rights)
+}
+
+/// A response type works only with the grant types that belong to it (OIDC Registration §2).
+fn set_response_types(
+    client: &mut Client,
+    mut types: BTreeSet<ResponseType>,
+) -> Result<(), RegistrarError> {
+    if client.kind == ClientKind::Service {
+        if types.is_empty() {
+            return Ok(());
+        }
+        let problem = "a service gets no authorization response";
+        return Err(RegistrarError::invalid("response_type", problem));
+    }
+    if types.is_empty() {
+        types.insert(ResponseType::CODE);
+    }
+    let grants = &mut client.grant_types;
+    let of_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+    grants.retain(|grant| !of_code.contains(grant) && *grant != GrantType::Implicit);
+    grants.extend(types.iter().flat_map(|it| it.grant_types()));
+    if grants.contains(&GrantType::AuthorizationCode) {
+        grants.insert(GrantType::RefreshToken);
+    }
+    client.response_types = types;
+    Ok(())
 }
 
 /// Shape and life of its tokens.
@@ -298,6 +332,11 @@ fn links(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarErro
         ("logo_uri", &mut edit.logo_uri, &mut links.logo),
         ("policy_uri", &mut edit.policy_uri, &mut links.policy),
         ("tos_uri", &mut edit.tos_uri, &mut links.terms),
+        (
+            "initiate_login_uri",
+            &mut edit.initiate_login_uri,
+            &mut links.initiate_login,
+        ),
     ];
     for (field, change, link) in all {
         let change = std::mem::take(change);

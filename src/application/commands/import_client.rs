@@ -78,6 +78,7 @@ fn readmitted(registrar: &Registrar, client: &Client) -> Result<Client, Registra
         status: client.status,
         // Checked with the settings, but for secrets, which are digests, and the algorithm.
         authentication: client.authentication.clone(),
+        registration: client.registration.clone(),
         not_before: client.not_before,
         created_at: client.created_at,
         updated_at: client.updated_at,
@@ -115,6 +116,7 @@ fn settings(client: &Client) -> ClientEdit {
         resources: Some(client.resources.iter().cloned().collect()),
         origins: Some(client.allowed_origins.iter().cloned().collect()),
         response_modes: Some(client.response_modes.clone()),
+        response_types: Some(client.response_types.clone()),
         pkce: Some(client.pkce),
         consent: Some(client.consent),
         jwks,
@@ -132,6 +134,7 @@ fn settings(client: &Client) -> ClientEdit {
         logo_uri: Change::to(links.logo.clone()),
         policy_uri: Change::to(links.policy.clone()),
         tos_uri: Change::to(links.terms.clone()),
+        initiate_login_uri: Change::to(links.initiate_login.clone()),
         requests_per_minute: Change::to(client.requests_per_minute),
         rights: Some(client.rights.clone()),
     }

@@ -27,6 +27,7 @@ pub mod log_out_first_party;
 pub mod make_owner;
 pub mod note_session;
 pub mod register_client;
+pub mod register_dynamically;
 pub mod register_resource;
 pub mod register_self;
 pub mod register_user;

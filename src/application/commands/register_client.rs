@@ -19,13 +19,14 @@ use crate::{
         client::{
             AccessTokenFormat, AssertionAudience, Client, ClientAuthMethod, ClientAuthentication,
             ClientKind, ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType,
-            PkcePolicy, RefreshRotation, ResponseMode, ResponseType, TokenPolicy,
+            PkcePolicy, RefreshRotation, ResponseMode, TokenPolicy,
         },
         client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         key::SigningAlgorithm,
         redirect_uri::{RedirectUri, is_loopback},
+        response_type::ResponseType,
         scope::Scope,
         secret::SecretDigest,
         time::Timestamp,
@@ -152,7 +153,7 @@ fn usual(
         response_types: if is_service {
             BTreeSet::new()
         } else {
-            [ResponseType::Code].into()
+            [ResponseType::CODE].into()
         },
         response_modes: response_modes(kind, BTreeSet::new())?,
         scope: default_scope(kind)?,
@@ -165,6 +166,7 @@ fn usual(
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: ClientRights::default(),
+        registration: None,
         not_before: Timestamp(0),
         created_at: now,
         updated_at: now,

@@ -43,7 +43,7 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
     let needs_authority = !rights.mappers.is_empty()
         || ["roles", "groups", "permissions"]
             .into_iter()
-            .any(|value| scope.contains(value));
+            .any(|value| scope.contains(value) || live.claims.userinfo_claims.contains_key(value));
     let authority = if needs_authority {
         sight.authority(&user.id).await?
     } else {
@@ -51,6 +51,10 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
     };
     let release = rights.release(&authority, scope, &[]);
     let mut claims = userinfo::claims(&user, &release, scope);
+    if !live.claims.userinfo_claims.is_empty() {
+        let demands = (&live.claims.userinfo_claims, &live.client.scope);
+        claims.extend(userinfo::demanded(&user, &release, demands));
+    }
     claims.extend(rights.mapped(Place::Userinfo, scope, (&authority.claims, &release)));
     Ok(claims)
 }

@@ -23,6 +23,7 @@ enum Unset {
     Resource,
     Origin,
     ResponseMode,
+    ResponseType,
     AccessTokenLifetime,
     IdTokenLifetime,
     RefreshIdle,
@@ -33,6 +34,7 @@ enum Unset {
     LogoUri,
     PolicyUri,
     TosUri,
+    InitiateLoginUri,
     RequestsPerMinute,
 }
 
@@ -70,6 +72,7 @@ impl Unset {
             Self::Resource => edit.resources = Some(Vec::new()),
             Self::Origin => edit.origins = Some(Vec::new()),
             Self::ResponseMode => edit.response_modes = Some([].into()),
+            Self::ResponseType => edit.response_types = Some([].into()),
             Self::AccessTokenLifetime => edit.access_token_lifetime = Change::Unset,
             Self::IdTokenLifetime => edit.id_token_lifetime = Change::Unset,
             Self::RefreshIdle => edit.refresh_idle = Change::Unset,
@@ -80,6 +83,7 @@ impl Unset {
             Self::LogoUri => edit.logo_uri = Change::Unset,
             Self::PolicyUri => edit.policy_uri = Change::Unset,
             Self::TosUri => edit.tos_uri = Change::Unset,
+            Self::InitiateLoginUri => edit.initiate_login_uri = Change::Unset,
             Self::RequestsPerMinute => edit.requests_per_minute = Change::Unset,
         }
     }

@@ -15,6 +15,7 @@ use crate::{
             ResponseMode,
         },
         key::SigningAlgorithm,
+        response_type::ResponseType,
         scope::Scope,
     },
 };
@@ -40,6 +41,9 @@ pub(super) struct Settings {
     /// How it may be answered: query, fragment, `form_post`; may be repeated
     #[arg(long, value_name = "MODE")]
     response_mode: Vec<ResponseMode>,
+    /// What it may ask for: code, or in quotes "code `id_token`" and the like; may be repeated
+    #[arg(long, value_name = "TYPE")]
+    response_type: Vec<ResponseType>,
     /// Whether authorization requests need PKCE: required or optional
     #[arg(long, value_enum)]
     pkce: Option<Pkce>,
@@ -111,6 +115,9 @@ struct Links {
     /// Its terms of service
     #[arg(long, value_name = "URI")]
     tos_uri: Option<String>,
+    /// Where others may begin a login at it (OIDC Core §4)
+    #[arg(long, value_name = "URI")]
+    initiate_login_uri: Option<String>,
 }
 
 /// Whom the assertions of `private_key_jwt` may be addressed to.
@@ -201,6 +208,8 @@ impl Settings {
             origins: some(self.origin),
             response_modes: (!self.response_mode.is_empty())
                 .then(|| self.response_mode.into_iter().collect()),
+            response_types: (!self.response_type.is_empty())
+                .then(|| self.response_type.into_iter().collect()),
             pkce: self.pkce.map(Into::into),
             consent: self.consent.map(Into::into),
             jwks: self.jwks.as_ref().map(read_jwks).transpose()?,
@@ -218,6 +227,7 @@ impl Settings {
             logo_uri: Change::to(self.links.logo_uri),
             policy_uri: Change::to(self.links.policy_uri),
             tos_uri: Change::to(self.links.tos_uri),
+            initiate_login_uri: Change::to(self.links.initiate_login_uri),
             requests_per_minute: Change::to(self.requests_per_minute),
             rights: self.rights.said()?,
         })

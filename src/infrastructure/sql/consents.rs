@@ -56,9 +56,10 @@ impl ConsentsMut for Sql<DatabaseTransaction> {
             client_id: Set(consent.client.as_str().to_owned()),
             scope: Set(consent.scope.to_string()),
             granted_at: Set(consent.granted_at.0),
+            claims: Set(consent.claims.iter().cloned().collect::<Vec<_>>().join(" ")),
         };
         let replace = OnConflict::columns([Column::UserId, Column::ClientId])
-            .update_columns([Column::Scope, Column::GrantedAt])
+            .update_columns([Column::Scope, Column::GrantedAt, Column::Claims])
             .to_owned();
         let stored = consent::Entity::insert(row)
             .on_conflict(replace)
@@ -92,5 +93,6 @@ fn to_consent(row: consent::Model) -> Result<Consent, StoreError> {
         user: UserId::new(row.user_id),
         client: ClientId::new(row.client_id),
         granted_at: Timestamp(row.granted_at),
+        claims: row.claims.split_whitespace().map(str::to_owned).collect(),
     })
 }

@@ -236,6 +236,9 @@ fn kind_of(code: ErrorCode) -> Kind {
         | ErrorCode::UnsupportedGrantType
         | ErrorCode::InvalidScope
         | ErrorCode::UnsupportedResponseType
+        | ErrorCode::UnmetAuthenticationRequirements
+        | ErrorCode::InvalidRedirectUri
+        | ErrorCode::InvalidClientMetadata
         | ErrorCode::InvalidTarget
         | ErrorCode::UnsupportedTokenType
         | ErrorCode::RequestNotSupported
@@ -276,6 +279,7 @@ fn pointer(field: &str) -> String {
         "resource" => "resources",
         "origin" => "allowed_origins",
         "response_mode" => "response_modes",
+        "response_type" => "response_types",
         "auth_method" => "token_endpoint_auth_method",
         claim if ProfileField::of_claim(claim).is_some() => {
             return format!("/profile/{claim}");

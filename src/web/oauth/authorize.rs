@@ -78,7 +78,8 @@ async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> R
             return limits::refuse_page(limited, parts);
         }
     }
-    match authorize::begin(&web.ports, params, login.as_ref()).await {
+    let origin = context::origin(parts);
+    match authorize::begin(&web.ports, params, (login.as_ref(), &origin)).await {
         Ok(outcome) => show(web, parts, outcome).await,
         Err(failure) => answer::failure_page(&failure, trace),
     }
@@ -96,7 +97,8 @@ pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts)
         Err(failure) => return answer::failure_page(&failure, trace),
     };
     let secret = web.cookies.interaction(&parts.headers, id);
-    match authorize::resume(&web.ports, id, secret.as_deref(), login.as_ref()).await {
+    let who = (login.as_ref(), &context::origin(&parts));
+    match authorize::resume(&web.ports, id, secret.as_deref(), who).await {
         Ok(outcome) => {
             let is_over = matches!(outcome, Outcome::Respond(_));
             let mut response = show(&web, &parts, outcome).await;

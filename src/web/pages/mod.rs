@@ -34,7 +34,7 @@ pub use error::{ErrorCause, ErrorPage};
 pub use links::{FormAction, HttpsUrl, ReturnUrl};
 pub use playground_view::{PlaygroundAction, PlaygroundChoices, PlaygroundPage, Step, StepOutcome};
 pub use reset_views::{AskPage, DonePage, Key, NewPasswordPage, RegisterPage, Waiting};
-pub use scope_text::ScopeText;
+pub use scope_text::{ScopeText, claim_word};
 pub use views::{
     ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage,
     LoginReason, LogoutPage, ServerMode,

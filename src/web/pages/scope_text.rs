@@ -14,6 +14,35 @@ pub enum ScopeText<'a> {
     Custom(&'a str),
 }
 
+/// The words for a single claim (OIDC Core section 5.1).
+pub fn claim_word(claim: &str) -> &str {
+    match claim {
+        "name" => "your full name",
+        "given_name" => "your first name",
+        "family_name" => "your last name",
+        "middle_name" => "your middle name",
+        "nickname" => "your nickname",
+        "preferred_username" => "your username",
+        "profile" => "the address of your profile page",
+        "picture" => "your picture",
+        "website" => "your website",
+        "gender" => "your gender",
+        "birthdate" => "your date of birth",
+        "zoneinfo" => "your time zone",
+        "locale" => "your language",
+        "updated_at" => "when your details last changed",
+        "email" => "your email address",
+        "email_verified" => "whether your email address has been confirmed",
+        "phone_number" => "your phone number",
+        "phone_number_verified" => "whether your phone number has been confirmed",
+        "address" => "your postal address",
+        "roles" => "your roles",
+        "groups" => "your groups",
+        "permissions" => "your permissions",
+        other => other,
+    }
+}
+
 impl<'a> ScopeText<'a> {
     /// The words for a scope token.
     pub fn of(scope: &'a str) -> Self {

@@ -51,6 +51,7 @@ fn consent() -> ConsentPage<'static> {
         client: reader(),
         user: "Ada Lovelace",
         scopes: ScopeText::by_meaning(scopes.into_iter()),
+        claims: Vec::new(),
     }
 }
 

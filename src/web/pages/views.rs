@@ -178,6 +178,8 @@ pub struct ConsentPage<'a> {
     pub user: &'a str,
     /// What is asked for.
     pub scopes: Vec<ScopeText<'a>>,
+    /// Single details that no scope above includes, in plain words.
+    pub claims: Vec<&'a str>,
 }
 
 impl Page for ConsentPage<'_> {

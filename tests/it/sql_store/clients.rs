@@ -72,6 +72,7 @@ pub(super) async fn a_deleted_client_takes_its_consents_and_grants_along(databas
     let store = database.store().await;
     let (app, other) = (ClientId::new("app"), ClientId::new("other"));
     let consent = |client: &ClientId| Consent {
+        claims: ["birthdate".to_owned()].into(),
         user: user_id("grace"),
         client: client.clone(),
         scope: "openid".parse().unwrap(),

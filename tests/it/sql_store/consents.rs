@@ -10,6 +10,7 @@ use crate::support::sql::TestDatabase;
 
 fn consent() -> Consent {
     Consent {
+        claims: ["birthdate".to_owned()].into(),
         user: user_id("grace"),
         client: ClientId::new("app"),
         scope: "openid profile".parse().unwrap(),

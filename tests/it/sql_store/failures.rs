@@ -77,6 +77,7 @@ pub(super) async fn an_unreadable_row_is_named_without_its_content(database: &Te
 pub(super) async fn a_refused_statement_shows_no_values(database: &TestDatabase) {
     let store = database.store().await;
     let stray = Consent {
+        claims: ["birthdate".to_owned()].into(),
         user: user_id("secret"),
         client: ClientId::new("secret"),
         scope: "secret".parse().unwrap(),

@@ -367,6 +367,7 @@ fn resource_server() -> ResourceServer {
 
 fn consent() -> Consent {
     Consent {
+        claims: ["birthdate".to_owned()].into(),
         user: user_id("grace"),
         client: ClientId::new("app"),
         scope: "openid".parse().unwrap(),

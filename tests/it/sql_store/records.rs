@@ -5,15 +5,17 @@ use std::time::Duration;
 use countersign::{
     application::ports::{Page, Store as _, UnitOfWork},
     domain::{
+        claim_demand::{Demand, GrantedClaims},
         client::{
             AccessTokenFormat, Client, ClientAuthentication, ClientKind, ClientLinks, ClientSecret,
             ClientStatus, ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
-            ResponseType, TokenPolicy,
+            TokenPolicy,
         },
         grant::{Authentication, Grant, ResourceOwner},
         id::{ClientId, GrantId, GroupId, RoleId, SessionId, UserId},
         key::SigningAlgorithm,
         redirect_uri::RedirectUri,
+        response_type::ResponseType,
         role::{Group, Permission, Role},
         secret::SecretDigest,
         time::Timestamp,
@@ -145,7 +147,7 @@ pub(super) fn client(id: &str) -> Client {
         redirect_uris: [uri("https://app.example/callback")].into(),
         post_logout_redirect_uris: [uri("https://app.example/bye")].into(),
         grant_types: [GrantType::AuthorizationCode].into(),
-        response_types: [ResponseType::Code].into(),
+        response_types: [ResponseType::CODE].into(),
         response_modes: [ResponseMode::Query].into(),
         scope: "openid reports:read".parse().unwrap(),
         resources: ["https://api.example".to_owned()].into(),
@@ -157,6 +159,7 @@ pub(super) fn client(id: &str) -> Client {
         links: ClientLinks::default(),
         requests_per_minute: Some(600),
         rights: countersign::domain::client_rights::ClientRights::default(),
+        registration: None,
         not_before: Timestamp(21),
         created_at: Timestamp(22),
         updated_at: Timestamp(23),
@@ -193,6 +196,10 @@ pub(super) fn grant(id: &str, user: &str, client: &str) -> Grant {
         }),
         scope: "openid".parse().unwrap(),
         resources: vec!["https://api.example".to_owned()],
+        claims: GrantedClaims {
+            userinfo: [("name".to_owned(), Demand::default())].into(),
+            ..GrantedClaims::default()
+        },
         granted_at: NOW,
     }
 }

@@ -20,11 +20,12 @@ use countersign::{
         client::{
             AccessTokenFormat, Client, ClientAuthentication, ClientKind, ClientLinks, ClientSecret,
             ClientStatus, ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
-            ResponseType, TokenPolicy,
+            TokenPolicy,
         },
         id::{ClientId, UserId},
         key::SigningAlgorithm,
         redirect_uri::RedirectUri,
+        response_type::ResponseType,
         secret::SecretDigest,
         time::Timestamp,
         user::{Address, Email, Profile, User, UserStatus, Username},
@@ -108,6 +109,14 @@ impl TestApp {
     /// Starts a provider with a user and the clients `web`, `spa`, `post`, `service` and `other`.
     pub(crate) async fn start(stage: Stage) -> Self {
         Self::start_with(stage, |_| ()).await
+    }
+
+    /// The same, offering every response type.
+    pub(crate) async fn start_with_every_response_type(stage: Stage) -> Self {
+        Self::start_with(stage, |settings| {
+            settings.features = Features::all(SigningAlgorithm::ALL.iter().copied());
+        })
+        .await
     }
 
     /// The same with other settings.
@@ -421,7 +430,8 @@ pub(crate) fn weak_hasher() -> Arc<dyn PasswordHasher> {
 pub(crate) fn settings() -> Settings {
     Settings {
         issuer: Issuer::parse(ISSUER).unwrap(),
-        features: Features::all(SigningAlgorithm::ALL.iter().copied()),
+        features: Features::all(SigningAlgorithm::ALL.iter().copied())
+            .with_response_types([ResponseType::CODE]),
         lifetimes: Lifetimes::default(),
         access_token_algorithm: SigningAlgorithm::Es256,
         login_limits: LoginLimits::default(),
@@ -476,6 +486,7 @@ pub(crate) fn client(id: &str) -> Client {
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: countersign::domain::client_rights::ClientRights::default(),
+        registration: None,
         not_before: Timestamp(0),
         created_at: start(),
         updated_at: start(),

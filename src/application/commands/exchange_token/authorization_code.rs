@@ -12,12 +12,7 @@ use crate::{
         state,
         trail::About,
     },
-    domain::{
-        client::GrantType,
-        event::EventKind,
-        grant::Grant,
-        id::{ClientId, GrantId},
-    },
+    domain::{client::GrantType, event::EventKind, grant::Grant, id::ClientId},
     protocol::{
         capability::Capability,
         code_grant::{self, CodeSlot, Exchange, Redemption, invalid_grant},
@@ -45,8 +40,8 @@ pub(super) async fn redeem(
             let found = found.into_iter().next().flatten().unwrap_or_default();
             issue_for(call, exchange.code, (*grant, narrowed), &found).await
         }
-        Redemption::Replayed { grant, owner } => {
-            end_replayed(call, &grant, Some(owner)).await?;
+        Redemption::Replayed { owner } => {
+            end_replayed(call, exchange.code, Some(owner)).await?;
             Err(invalid_grant("the code was used before").into())
         }
         Redemption::Misused(owner) => {
@@ -66,7 +61,7 @@ pub(super) async fn redeem(
             // The tombstone is forgotten after a while; the grant that the code became is not.
             let grant = code_grant::grant_id(exchange.code);
             if call.ports.store.reader().grant(&grant).await?.is_some() {
-                end_replayed(call, &grant, None).await?;
+                end_replayed(call, exchange.code, None).await?;
             }
             Err(invalid_grant("the code is unknown").into())
         }
@@ -88,7 +83,7 @@ pub(super) async fn notice_replay(
     }
     match (params.get("code"), found_slot(found)?) {
         (Some(code), Some(CodeSlot::Spent { client })) => {
-            end_replayed(call, &code_grant::grant_id(code), Some(client)).await
+            end_replayed(call, code, Some(client)).await
         }
         _ => Ok(()),
     }
@@ -129,7 +124,7 @@ async fn issue_for(
     match spend(call, code, &call.client.id).await? {
         Some(CodeSlot::Live(_)) => {}
         Some(CodeSlot::Spent { client }) => {
-            end_replayed(call, &grant.id, Some(client)).await?;
+            end_replayed(call, code, Some(client)).await?;
             return Err(invalid_grant("the code was used before").into());
         }
         None => return Err(invalid_grant("the code is expired").into()),
@@ -138,7 +133,7 @@ async fn issue_for(
     match stored {
         Ok(true) => {}
         Ok(false) => {
-            end_replayed(call, &grant.id, None).await?;
+            end_replayed(call, code, None).await?;
             return Err(invalid_grant("the code was redeemed before").into());
         }
         Err(error) => {
@@ -173,16 +168,23 @@ async fn give_back(call: &Call<'_>, code: &str, record: &[u8]) {
     }
 }
 
-async fn end_replayed(
-    call: &Call<'_>,
-    grant: &GrantId,
-    owner: Option<ClientId>,
-) -> Result<(), Failure> {
+/// Ends what came of the code, and what went through the browser beside it.
+async fn end_replayed(call: &Call<'_>, code: &str, owner: Option<ClientId>) -> Result<(), Failure> {
     let foreign = owner.filter(|owner| *owner != call.client.id);
-    let about = About {
-        detail: foreign.map(|owner| serde_json::json!({ "issued_to": owner })),
-        ..about_grant(call.client.id.clone(), grant)
-    };
-    let why = (EventKind::CodeReplayed, about);
-    end_grant(call.ports, grant, &call.client, why, call.origin).await
+    let detail = foreign.map(|owner| serde_json::json!({ "issued_to": owner }));
+    let mut grants = vec![code_grant::grant_id(code)];
+    if call.client.grant_types.contains(&GrantType::Implicit) {
+        let shown = code_grant::shown_grant_id(code);
+        let record = call.ports.store.reader().grant(&shown).await?;
+        grants.extend(record.is_some().then_some(shown));
+    }
+    for grant in &grants {
+        let about = About {
+            detail: detail.clone(),
+            ..about_grant(call.client.id.clone(), grant)
+        };
+        let why = (EventKind::CodeReplayed, about);
+        end_grant(call.ports, grant, &call.client, why, call.origin).await?;
+    }
+    Ok(())
 }

@@ -9,7 +9,9 @@ use crate::{
         Failure,
         issue::{Issue, prepare},
     },
-    domain::{client::GrantType, grant::Grant, id::GrantId, scope::Scope},
+    domain::{
+        claim_demand::GrantedClaims, client::GrantType, grant::Grant, id::GrantId, scope::Scope,
+    },
     protocol::{
         capability::Capability,
         error::{ErrorCode, OAuthError},
@@ -53,6 +55,7 @@ pub(super) async fn issue_to_client(
         owner: None,
         scope,
         resources,
+        claims: GrantedClaims::default(),
         granted_at: call.now,
     };
     call.admit(&grant, Capability::Grant(GrantType::ClientCredentials))

@@ -22,6 +22,7 @@ use crate::{
         trail::Origin,
     },
     domain::{
+        claim_demand::GrantedClaims,
         client::Client,
         grant::{Grant, ResourceOwner},
         id::GrantId,
@@ -164,6 +165,7 @@ fn grant_of(call: &Call<'_>, login: Login, scope: Scope, resources: Vec<String>)
         }),
         scope,
         resources,
+        claims: GrantedClaims::default(),
         granted_at: call.now,
     }
 }

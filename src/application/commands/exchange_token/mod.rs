@@ -9,7 +9,7 @@
 mod authorization_code;
 mod client_credentials;
 pub mod first_party_login;
-mod new_grant;
+pub(super) mod new_grant;
 mod refresh_token;
 
 use std::sync::Arc;
@@ -38,13 +38,13 @@ use crate::{
 
 /// A request of an authenticated client, and what it goes by.
 #[derive(Clone)]
-struct Call<'a> {
-    ports: &'a Ports,
-    sight: Sight<'a>,
-    client: Arc<Client>,
-    origin: &'a Origin,
+pub(super) struct Call<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) sight: Sight<'a>,
+    pub(super) client: Arc<Client>,
+    pub(super) origin: &'a Origin,
     /// One moment for the whole request: a token never looks younger than the checks it passed.
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// Answers a token request.
@@ -137,7 +137,7 @@ fn records(params: &Params) -> Vec<StateKey> {
 
 impl Call<'_> {
     /// The gate, with what it needs at hand.
-    async fn admit(&self, grant: &Grant, way: Capability) -> Result<(), Failure> {
+    pub(super) async fn admit(&self, grant: &Grant, way: Capability) -> Result<(), Failure> {
         admit(
             self.ports,
             (&self.sight, &self.client),

@@ -45,7 +45,11 @@ pub(super) async fn write(
 
 /// Makes the grant exist. False if it was redeemed before: the final single-use gate, which holds
 /// even if the state store forgot.
-async fn store_grant(call: &Call<'_>, grant: &Grant, has_family: bool) -> Result<bool, StoreError> {
+pub(in crate::application::commands) async fn store_grant(
+    call: &Call<'_>,
+    grant: &Grant,
+    has_family: bool,
+) -> Result<bool, StoreError> {
     let about = About {
         user: grant.subject().cloned(),
         ..about_grant(grant.client.clone(), &grant.id)
@@ -73,7 +77,7 @@ async fn store_family(
 }
 
 /// What ended while the grant was being made ends the grant as well (security.md 136).
-pub(super) async fn look_again(
+pub(in crate::application::commands) async fn look_again(
     call: &Call<'_>,
     grant: &Grant,
     way: Capability,

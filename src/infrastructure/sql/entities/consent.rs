@@ -12,6 +12,8 @@ pub struct Model {
     pub client_id: String,
     pub scope: String,
     pub granted_at: i64,
+    /// Separated by spaces.
+    pub claims: String,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -19,6 +19,7 @@ use crate::{
         },
         client_rights::ClientRights,
         key::SigningAlgorithm,
+        response_type::ResponseType,
         scope::Scope,
     },
 };
@@ -45,6 +46,9 @@ macro_rules! client_members {
             /// `query`, `fragment`, `form_post`; all of them where empty.
             #[schema(value_type = Option<Vec<String>>)]
             response_modes: Option<BTreeSet<ResponseMode>>,
+            /// `code`, `code id_token` and the like; `code` where empty. Its grant types follow.
+            #[schema(value_type = Option<Vec<String>>)]
+            response_types: Option<BTreeSet<ResponseType>>,
             /// `required` or `optional`.
             #[schema(value_type = Option<String>)]
             pkce: Option<PkcePolicy>,
@@ -105,6 +109,10 @@ macro_rules! client_members {
             #[serde(default)]
             #[schema(value_type = Option<String>)]
             tos_uri: Change<String>,
+            /// Where others may begin a login at it (OIDC Core §4).
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            initiate_login_uri: Change<String>,
             /// Requests that are answered in a minute, at each endpoint; null for the server's setting.
             #[serde(default)]
             #[schema(value_type = Option<u64>, minimum = 1)]
@@ -124,6 +132,7 @@ macro_rules! client_members {
                     resources: self.resources,
                     origins: self.allowed_origins,
                     response_modes: self.response_modes,
+                    response_types: self.response_types,
                     pkce: self.pkce,
                     consent: self.consent,
                     jwks: self.jwks,
@@ -141,6 +150,7 @@ macro_rules! client_members {
                     logo_uri: self.logo_uri,
                     policy_uri: self.policy_uri,
                     tos_uri: self.tos_uri,
+                    initiate_login_uri: self.initiate_login_uri,
                     requests_per_minute: self.requests_per_minute,
                     rights: self.rights,
                 }

@@ -300,6 +300,7 @@ pub(super) struct ClientView {
     redirect_uris: Vec<String>,
     post_logout_redirect_uris: Vec<String>,
     grant_types: Vec<&'static str>,
+    response_types: Vec<&'static str>,
     response_modes: Vec<&'static str>,
     scope: String,
     resources: BTreeSet<String>,
@@ -332,6 +333,7 @@ pub(super) struct ClientView {
     logo_uri: Option<String>,
     policy_uri: Option<String>,
     tos_uri: Option<String>,
+    initiate_login_uri: Option<String>,
     requests_per_minute: Option<u64>,
     /// What it may ask of its users' rights: docs/permissions.md.
     #[schema(value_type = Object)]
@@ -367,6 +369,7 @@ impl From<&Client> for ClientView {
             redirect_uris: texts(client.redirect_uris.iter()),
             post_logout_redirect_uris: texts(client.post_logout_redirect_uris.iter()),
             grant_types: client.grant_types.iter().map(|it| it.as_str()).collect(),
+            response_types: client.response_types.iter().map(|it| it.as_str()).collect(),
             response_modes: client.response_modes.iter().map(|it| it.as_str()).collect(),
             scope: client.scope.to_string(),
             resources: client.resources.clone(),
@@ -386,6 +389,7 @@ impl From<&Client> for ClientView {
             logo_uri: client.links.logo.clone(),
             policy_uri: client.links.policy.clone(),
             tos_uri: client.links.terms.clone(),
+            initiate_login_uri: client.links.initiate_login.clone(),
             requests_per_minute: client.requests_per_minute,
             rights: json(&client.rights),
             created_at: client.created_at.0,

@@ -7,7 +7,11 @@
 //!
 //! [`interactions`]: crate::application::interactions
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+mod respond;
+
+use respond::respond;
 
 use super::{end_session::read_hint, withdraw_consent};
 pub use crate::application::interactions::{Interaction, InteractionError, Ticket, find};
@@ -17,21 +21,19 @@ use crate::{
         directory::Sight,
         explanation,
         interactions::{advance, finish},
-        ports::state::{Kind, StateKey},
-        state,
         trail::{About, Origin},
     },
     domain::{
         client::Client,
         consent::Consent,
         event::EventKind,
-        grant::{Grant, ResourceOwner},
         id::{ClientId, UserId},
     },
     protocol::{
-        authentication::{Login, Question, Situation, Step, consented_scope, next_step},
+        authentication::{
+            Login, Question, Situation, Step, consented_claims, consented_scope, next_step,
+        },
         authorization::{AuthorizationRequest, RawAuthorization, Unanswerable},
-        code_grant::{CodeRecord, CodeSlot, grant_id},
         error::{ErrorCode, OAuthError},
         params::Params,
         response_mode::{Delivery, RedirectTarget},
@@ -63,7 +65,7 @@ pub struct Waiting {
 pub async fn begin(
     ports: &Ports,
     params: Params,
-    login: Option<&Login>,
+    (login, origin): (Option<&Login>, &Origin),
 ) -> Result<Outcome, Failure> {
     let raw = RawAuthorization::parse(params);
     let id = match raw.client_id() {
@@ -80,7 +82,10 @@ pub async fn begin(
     };
     let target = bound.target.clone();
     let outcome = match bound.accept(&client, &ports.settings.features) {
-        Ok(request) => open(ports, (&sight, &client), (request, target.clone()), login).await,
+        Ok(request) => {
+            let asked = (request, target.clone());
+            open(ports, (&sight, &client), asked, (login, origin)).await
+        }
         Err(error) => Err(error.into()),
     };
     // From here on the client learns about every failure (RFC 6749 §4.1.2.1).
@@ -92,7 +97,7 @@ pub async fn resume(
     ports: &Ports,
     id: &str,
     secret: Option<&str>,
-    login: Option<&Login>,
+    (login, origin): (Option<&Login>, &Origin),
 ) -> Result<Outcome, InteractionError> {
     let waiting = look(ports, id, secret, login).await?;
     let interaction = waiting.interaction;
@@ -106,7 +111,11 @@ pub async fn resume(
             return Ok(Outcome::Ask(question, ticket));
         }
         Step::Fail(error) => Err(error.into()),
-        Step::Issue => respond(ports, &interaction, login).await,
+        Step::Issue => {
+            let (_, sight) = ports.directory.look(&[]).await?;
+            let client = waiting.client.clone();
+            respond(ports, (sight, client), &interaction, (login, origin)).await
+        }
     };
     finish(ports, id, &interaction).await?;
     let to = (&waiting.client.id, &interaction.target);
@@ -205,16 +214,19 @@ pub async fn decline(
 
 async fn open(
     ports: &Ports,
-    (sight, client): (&Sight<'_>, &Client),
+    (sight, client): (&Sight<'_>, &Arc<Client>),
     (request, target): (AuthorizationRequest, RedirectTarget),
-    login: Option<&Login>,
+    (login, origin): (Option<&Login>, &Origin),
 ) -> Result<Outcome, Failure> {
     let secret = ports.secret();
     let hinted = hinted_user(ports, client, &request).await?;
     let interaction = Interaction::begin(ports, (request, target), hinted, &secret);
     let question = match step(ports, (sight, client), &interaction, login).await? {
         Step::Ask(question) => question,
-        Step::Issue => return respond(ports, &interaction, login).await,
+        Step::Issue => {
+            let seen = (sight.clone(), client.clone());
+            return respond(ports, seen, &interaction, (login, origin)).await;
+        }
         Step::Fail(error) => return Err(error.into()),
     };
     let ticket = Ticket {
@@ -267,43 +279,6 @@ async fn step(
     Ok(next_step(&situation, ports.clock.now()))
 }
 
-/// Makes the code.
-async fn respond(
-    ports: &Ports,
-    interaction: &Interaction,
-    login: Option<&Login>,
-) -> Result<Outcome, Failure> {
-    let login = login.ok_or(Failure::Broken("the flow", None))?;
-    let code = ports.secret();
-    let now = ports.clock.now();
-    let request = &interaction.request;
-    let owner = ResourceOwner {
-        subject: login.user.clone(),
-        authentication: login.authentication.clone(),
-        nonce: request.nonce.clone(),
-    };
-    let record = CodeRecord {
-        grant: Grant {
-            id: grant_id(&code),
-            client: request.client.clone(),
-            owner: Some(owner),
-            scope: request.scope.clone(),
-            resources: request.resources.clone(),
-            granted_at: now,
-        },
-        redirect_uri: request.redirect_uri.clone(),
-        challenge: request.challenge.clone(),
-        expires_at: now.plus(ports.settings.lifetimes.code),
-    };
-    // The store ends it too, so that a node whose clock is behind cannot accept it any more.
-    let ttl = ports.settings.lifetimes.code;
-    let slot = CodeSlot::Live(Box::new(record));
-    state::put_record(&*ports.state, &StateKey::new(Kind::Code, &code), &slot, ttl).await?;
-    Ok(Outcome::Respond(
-        interaction.target.success(&code, &ports.settings.issuer),
-    ))
-}
-
 fn unanswerable(client: Option<&ClientId>, reason: Unanswerable) -> Outcome {
     explanation::of_unanswerable(client, &reason);
     Outcome::Unanswerable(reason)
@@ -331,10 +306,12 @@ async fn remember_consent(
         user: login.user.clone(),
         client: client.clone(),
         scope: consented_scope(&interaction.request, before.as_ref()),
+        claims: consented_claims(&interaction.request, before.as_ref()),
         granted_at: ports.clock.now(),
     };
     work.put_consent(&consent).await?;
-    let detail = Some(serde_json::json!({ "scope": interaction.request.scope }));
+    let claims: BTreeSet<&str> = interaction.request.claims.granted.names().collect();
+    let detail = Some(serde_json::json!({ "scope": interaction.request.scope, "claims": claims }));
     let about = About {
         user: Some(login.user.clone()),
         client: Some(client.clone()),

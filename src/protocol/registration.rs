@@ -1,0 +1,467 @@
+//! RFC 7591 §2, §3, OIDC Registration §2, §3 — the metadata by which a client registers itself.
+//!
+//! Members that this server does not know are ignored (RFC 7591 §2). What would change how tokens are
+//! protected and cannot be granted is refused, never dropped. Whatever an operator decides about a
+//! client (consent, rights, further scope values, lifetimes) has no member here.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::ErrorCode;
+use crate::domain::{
+    client::{Client, ClientAuthMethod, ClientAuthentication, ClientKind, GrantType},
+    client_registration::SelfRegistration,
+    key::SigningAlgorithm,
+    response_type::ResponseType,
+    scope::Scope,
+};
+
+/// Everything that a client which registers itself may ask for.
+pub const SCOPE: &str = "openid profile email address phone offline_access";
+/// Members that are not built, and that a client would rely on.
+const NOT_SUPPORTED: &[&str] = &[
+    "jwks_uri",
+    "sector_identifier_uri",
+    "software_statement",
+    "id_token_encrypted_response_alg",
+    "id_token_encrypted_response_enc",
+    "userinfo_signed_response_alg",
+    "userinfo_encrypted_response_alg",
+    "userinfo_encrypted_response_enc",
+    "request_object_signing_alg",
+    "request_object_encryption_alg",
+    "request_object_encryption_enc",
+    "tls_client_certificate_bound_access_tokens",
+    "dpop_bound_access_tokens",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+];
+/// Contacts at most, and bytes of a short text.
+const MOST_CONTACTS: usize = 20;
+const MOST_TEXT: usize = 200;
+
+/// Metadata that cannot be accepted (RFC 7591 §3.2.2).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{member}: {problem}")]
+pub struct MetadataError {
+    /// The member.
+    pub member: String,
+    /// What is the matter with it.
+    pub problem: String,
+}
+
+impl MetadataError {
+    /// `member` is not as it should be.
+    pub fn new(member: &str, problem: impl Into<String>) -> Self {
+        Self {
+            member: member.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    /// `error` of the answer.
+    pub fn code(&self) -> ErrorCode {
+        if self.member == "redirect_uris" {
+            ErrorCode::InvalidRedirectUri
+        } else {
+            ErrorCode::InvalidClientMetadata
+        }
+    }
+
+    /// `error_description` of the answer: what RFC 6749 §5.2 lets it consist of.
+    pub fn description(&self) -> String {
+        let text = self.to_string();
+        let is_fine = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+        text.chars()
+            .map(|c| if is_fine(c) { c } else { '\'' })
+            .take(MOST_TEXT)
+            .collect()
+    }
+}
+
+/// The members that are understood, as they come.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Members {
+    redirect_uris: Option<Vec<String>>,
+    post_logout_redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    token_endpoint_auth_signing_alg: Option<String>,
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+    application_type: Option<String>,
+    client_name: Option<String>,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
+    initiate_login_uri: Option<String>,
+    contacts: Option<Vec<String>>,
+    scope: Option<String>,
+    jwks: Option<Value>,
+    subject_type: Option<String>,
+    id_token_signed_response_alg: Option<String>,
+    default_max_age: Option<u64>,
+    software_id: Option<String>,
+    software_version: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// What a client wants to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMetadata {
+    /// `redirect_uris`, as they come.
+    pub redirect_uris: Vec<String>,
+    /// `post_logout_redirect_uris`, as they come.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// `token_endpoint_auth_method`
+    pub authentication: ClientAuthMethod,
+    /// `token_endpoint_auth_signing_alg`
+    pub authentication_algorithm: Option<SigningAlgorithm>,
+    /// `application_type`
+    pub kind: ClientKind,
+    /// `response_types`
+    pub response_types: BTreeSet<ResponseType>,
+    /// Whether it wants refresh tokens.
+    pub refreshes: bool,
+    /// `client_name`
+    pub name: Option<String>,
+    /// `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `initiate_login_uri`
+    pub links: [Option<String>; 5],
+    /// `contacts`
+    pub contacts: Vec<String>,
+    /// `scope`
+    pub scope: Scope,
+    /// `jwks`, where it is needed.
+    pub jwks: Option<Value>,
+    /// `id_token_signed_response_alg`
+    pub id_token_algorithm: SigningAlgorithm,
+    /// `default_max_age`, seconds.
+    pub default_max_age: Option<u64>,
+    /// `software_id` and `software_version`
+    pub software: [Option<String>; 2],
+    /// `client_id` and `client_secret`, by which a change says whom it means (RFC 7592 §2.2).
+    pub claimed: (Option<String>, Option<String>),
+}
+
+impl ClientMetadata {
+    /// Reads a request's body.
+    pub fn parse(body: &[u8]) -> Result<Self, MetadataError> {
+        let no_object = || MetadataError::new("metadata", "is not a JSON object");
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|_| no_object())?;
+        // Null is the same as absent (RFC 7591 §2).
+        members.retain(|_, value| !value.is_null());
+        if let Some(name) = NOT_SUPPORTED
+            .iter()
+            .find(|name| members.contains_key(**name))
+        {
+            return Err(MetadataError::new(name, "is not supported"));
+        }
+        let members: Members = serde_json::from_value(members.into())
+            .map_err(|error| MetadataError::new("metadata", error.to_string()))?;
+        Self::check(members)
+    }
+
+    fn check(members: Members) -> Result<Self, MetadataError> {
+        if members.subject_type.is_some_and(|it| it != "public") {
+            return Err(MetadataError::new(
+                "subject_type",
+                "only public is supported",
+            ));
+        }
+        let response_types = response_types(members.response_types)?;
+        let grants = grants(members.grant_types, &response_types)?;
+        let refreshes = grants.contains(&GrantType::RefreshToken);
+        let authentication = named(
+            "token_endpoint_auth_method",
+            members.token_endpoint_auth_method,
+        )?
+        .unwrap_or(ClientAuthMethod::ClientSecretBasic);
+        let needs_keys = authentication == ClientAuthMethod::PrivateKeyJwt;
+        let software = [
+            short("software_id", members.software_id)?,
+            short("software_version", members.software_version)?,
+        ];
+        Ok(Self {
+            redirect_uris: members.redirect_uris.unwrap_or_default(),
+            post_logout_redirect_uris: members.post_logout_redirect_uris.unwrap_or_default(),
+            authentication,
+            authentication_algorithm: named(
+                "token_endpoint_auth_signing_alg",
+                members.token_endpoint_auth_signing_alg,
+            )?
+            .filter(|_| needs_keys),
+            kind: kind(members.application_type.as_deref())?,
+            refreshes,
+            name: members.client_name,
+            links: [
+                members.client_uri,
+                members.logo_uri,
+                members.policy_uri,
+                members.tos_uri,
+                members.initiate_login_uri,
+            ],
+            contacts: contacts(members.contacts.unwrap_or_default())?,
+            scope: scope(members.scope.as_deref(), refreshes)?,
+            jwks: members.jwks.filter(|_| needs_keys),
+            id_token_algorithm: named(
+                "id_token_signed_response_alg",
+                members.id_token_signed_response_alg,
+            )?
+            .unwrap_or(SigningAlgorithm::Rs256),
+            default_max_age: members.default_max_age,
+            software,
+            claimed: (members.client_id, members.client_secret),
+            response_types,
+        })
+    }
+}
+
+fn named<T: std::str::FromStr>(
+    member: &str,
+    text: Option<String>,
+) -> Result<Option<T>, MetadataError> {
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| MetadataError::new(member, format!("{text} is not supported")))
+    })
+    .transpose()
+}
+
+fn response_types(texts: Option<Vec<String>>) -> Result<BTreeSet<ResponseType>, MetadataError> {
+    let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+        return Ok([ResponseType::CODE].into());
+    };
+    texts
+        .into_iter()
+        .map(|text| {
+            named("response_types", Some(text))?
+                .ok_or_else(|| MetadataError::new("response_types", "is empty"))
+        })
+        .collect()
+}
+
+/// The grant types that a client may register itself for, and that its response types need (RFC 7591
+/// §2.1). A client that acts for itself is made by an operator.
+fn grants(
+    texts: Option<Vec<String>>,
+    response_types: &BTreeSet<ResponseType>,
+) -> Result<BTreeSet<GrantType>, MetadataError> {
+    let mut grants = BTreeSet::new();
+    match texts {
+        None => grants.extend(response_types.iter().flat_map(|it| it.grant_types())),
+        Some(texts) => {
+            for text in texts {
+                match named("grant_types", Some(text))? {
+                    Some(GrantType::ClientCredentials) => {
+                        let problem =
+                            "client_credentials is only for clients that an operator made";
+                        return Err(MetadataError::new("grant_types", problem));
+                    }
+                    grant => grants.extend(grant),
+                }
+            }
+        }
+    }
+    let mut needed = response_types.iter().flat_map(|it| it.grant_types());
+    if let Some(missing) = needed.find(|grant| !grants.contains(grant)) {
+        let problem = format!("the response_types need {missing}");
+        return Err(MetadataError::new("grant_types", problem));
+    }
+    Ok(grants)
+}
+
+fn kind(application_type: Option<&str>) -> Result<ClientKind, MetadataError> {
+    match application_type {
+        None | Some("web") => Ok(ClientKind::Web),
+        Some("native") => Ok(ClientKind::Native),
+        Some(_) => Err(MetadataError::new(
+            "application_type",
+            "must be web or native",
+        )),
+    }
+}
+
+/// Everything there is where nothing is said; nothing else (security.md C 118).
+fn scope(text: Option<&str>, refreshes: bool) -> Result<Scope, MetadataError> {
+    let every: Scope = SCOPE.parse().unwrap_or_default();
+    let scope = match text {
+        None => every.clone(),
+        Some(text) => text
+            .parse()
+            .map_err(|_| MetadataError::new("scope", "is malformed"))?,
+    };
+    if !scope.is_subset(&every) {
+        let problem = format!("only {SCOPE} can be registered");
+        return Err(MetadataError::new("scope", problem));
+    }
+    Ok(if refreshes {
+        scope
+    } else {
+        scope.without("offline_access")
+    })
+}
+
+fn contacts(contacts: Vec<String>) -> Result<Vec<String>, MetadataError> {
+    if contacts.len() > MOST_CONTACTS {
+        return Err(MetadataError::new("contacts", "are too many"));
+    }
+    contacts
+        .into_iter()
+        .map(|contact| Ok(short("contacts", Some(contact))?.unwrap_or_default()))
+        .collect()
+}
+
+fn short(member: &str, text: Option<String>) -> Result<Option<String>, MetadataError> {
+    match text {
+        Some(text) if text.len() > MOST_TEXT || text.chars().any(char::is_control) => Err(
+            MetadataError::new(member, "is too long or has control characters"),
+        ),
+        text => Ok(text),
+    }
+}
+
+/// What is registered, as the client reads it (RFC 7591 §3.2.1); without secrets.
+pub fn describe(client: &Client) -> Map<String, Value> {
+    let texts = |uris: &BTreeSet<_>| -> Vec<String> {
+        let uris = uris
+            .iter()
+            .map(|uri: &crate::domain::redirect_uri::RedirectUri| uri.as_str().to_owned());
+        uris.collect()
+    };
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| {
+        let is_there = match &value {
+            Value::Null => false,
+            Value::Array(values) => !values.is_empty(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => true,
+        };
+        if is_there {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    put("client_id", json!(client.id));
+    put("client_id_issued_at", json!(client.created_at));
+    put("client_name", json!(client.name));
+    put("redirect_uris", json!(texts(&client.redirect_uris)));
+    put(
+        "post_logout_redirect_uris",
+        json!(texts(&client.post_logout_redirect_uris)),
+    );
+    put(
+        "token_endpoint_auth_method",
+        json!(client.authentication.method()),
+    );
+    if let ClientAuthentication::PrivateKeyJwt {
+        jwks, algorithm, ..
+    } = &client.authentication
+    {
+        put("jwks", jwks.clone());
+        put("token_endpoint_auth_signing_alg", json!(algorithm));
+    }
+    put("grant_types", json!(client.grant_types));
+    put("response_types", json!(client.response_types));
+    let application_type = match client.kind {
+        ClientKind::Native => "native",
+        ClientKind::Spa | ClientKind::Web | ClientKind::Service => "web",
+    };
+    put("application_type", json!(application_type));
+    put("client_uri", json!(client.links.client));
+    put("logo_uri", json!(client.links.logo));
+    put("policy_uri", json!(client.links.policy));
+    put("tos_uri", json!(client.links.terms));
+    put("initiate_login_uri", json!(client.links.initiate_login));
+    put("scope", json!(client.scope));
+    put("subject_type", json!("public"));
+    put(
+        "id_token_signed_response_alg",
+        json!(client.tokens.id_token_algorithm),
+    );
+    put("default_max_age", json!(client.default_max_age));
+    if let Some(SelfRegistration {
+        contacts,
+        software_id,
+        software_version,
+        ..
+    }) = &client.registration
+    {
+        put("contacts", json!(contacts));
+        put("software_id", json!(software_id));
+        put("software_version", json!(software_version));
+    }
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(metadata: &Value) -> Result<ClientMetadata, MetadataError> {
+        ClientMetadata::parse(metadata.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_default_of_the_specification() {
+        let metadata =
+            parse(&json!({ "redirect_uris": ["https://rp.example/cb"], "x": 1 })).unwrap();
+        assert_eq!(metadata.authentication, ClientAuthMethod::ClientSecretBasic);
+        assert_eq!(metadata.response_types, [ResponseType::CODE].into());
+        assert_eq!(metadata.kind, ClientKind::Web);
+        assert!(!metadata.refreshes);
+        assert_eq!(
+            metadata.scope.to_string(),
+            "address email openid phone profile"
+        );
+    }
+
+    #[test]
+    fn null_is_the_same_as_absent() {
+        let metadata = parse(&json!({ "jwks_uri": null, "scope": null, "grant_types": null }));
+        assert!(metadata.is_ok(), "{metadata:?}");
+    }
+
+    #[test]
+    fn whatever_cannot_be_granted_is_refused_by_the_name_of_its_member() {
+        for (member, value) in [
+            ("scope", json!("openid admin")),
+            ("scope", json!("openid\"")),
+            ("grant_types", json!(["client_credentials"])),
+            ("grant_types", json!(["refresh_token"])),
+            ("grant_types", json!(["urn:x"])),
+            ("response_types", json!(["token"])),
+            ("response_types", json!(["id_token"])),
+            ("token_endpoint_auth_method", json!("magic")),
+            ("id_token_signed_response_alg", json!("none")),
+            ("application_type", json!("desktop")),
+            ("subject_type", json!("pairwise")),
+            ("jwks_uri", json!("https://rp.example/jwks")),
+            ("software_statement", json!("a.b.c")),
+            ("contacts", json!(["a\u{0}"])),
+            ("software_id", json!("x".repeat(300))),
+        ] {
+            let mut metadata = json!({ "grant_types": ["authorization_code"] });
+            metadata[member] = value.clone();
+            let error = parse(&metadata).unwrap_err();
+            let is_named = error.member == member
+                || member == "response_types" && error.member == "grant_types";
+            assert!(is_named, "{member} {value}: {error}");
+            assert_eq!(error.code(), ErrorCode::InvalidClientMetadata);
+        }
+    }
+
+    #[test]
+    fn a_description_is_what_the_specification_lets_it_be() {
+        let error = MetadataError::new("scope", "\"ä\\\n\" is no\u{202e}scope");
+        let described = error.description();
+        assert!(
+            described
+                .bytes()
+                .all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+        );
+    }
+}
