@@ -20,6 +20,7 @@ use crate::{
         directory::Directory,
         handlers,
         limits::Limits,
+        logout_notices::LogoutCarriage,
         mail::PostOffice,
         ports::{
             Announcer, Clock, Mailbox, PasswordHasher, Rng, Store, StoreError, state::StateStore,
@@ -41,6 +42,7 @@ use crate::{
         jose::{KeyError, KeyRing, validate_client_jwks},
         kek::{Kek, KekError, Seal},
         mail::{self, SmtpError},
+        outbound::{GuardedClient, OutboundError, OutboundOptions},
         password::{Argon2Hasher, BreachedPasswords, StartError},
         random::SystemRng,
         sql::{self, Claim, ClaimError, Company, SqlOptions, SqlStore},
@@ -82,6 +84,8 @@ pub struct AppOptions {
     pub mode: ServerMode,
     /// Who carries mail.
     pub mail: MailOptions,
+    /// How addresses that clients registered are reached.
+    pub outbound: OutboundOptions,
     /// How the playground is registered, where there is one.
     pub playground: Option<PlaygroundClient>,
     /// Where spans are sent, if anywhere.
@@ -156,6 +160,9 @@ pub enum BuildError {
     /// The playground cannot send requests.
     #[error("the playground's HTTP client cannot be made")]
     Playground(#[from] reqwest::Error),
+    /// The client for requests to applications.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
     /// Spans cannot be sent.
     #[error("traces cannot be sent")]
     Telemetry(#[from] telemetry::StartError),
@@ -197,6 +204,7 @@ impl From<&Config> for AppOptions {
                 (None, Mode::Development) => MailOptions::Memory,
                 (None, Mode::Production) => MailOptions::Off,
             },
+            outbound: config.outbound.clone(),
             playground: None,
             telemetry: config.telemetry.clone(),
         }
@@ -337,6 +345,7 @@ impl App {
             sealer: sealer.clone(),
             mailer,
         };
+        let outbound = Arc::new(GuardedClient::new(&options.outbound)?);
         let request_limits = settings.request_limits.clone();
         let limits = Limits::new(request_limits, state.clone(), clock.clone());
         let ports = Ports {
@@ -352,6 +361,7 @@ impl App {
             refresh_key,
             device_key,
             post,
+            outbound,
             limits,
             refusals: Refusals::default(),
             check_jwks: |jwks| validate_client_jwks(jwks).map_err(|error| error.to_string()),
@@ -450,6 +460,7 @@ impl App {
             upkeep::sweep(self.ports(), stop.clone()),
             refusals::follow(self.ports(), stop.clone()),
             courier::deliver(self.ports(), stop.clone()),
+            courier::follow(self.ports(), &LogoutCarriage, stop.clone()),
             handlers::follow(self.ports(), stop)
         );
     }

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod mail;
 mod oauth;
+mod outbound;
 mod reader;
 mod reference;
 mod registration;
@@ -44,6 +45,7 @@ use crate::{
     domain::{brand::Branding, key::SigningAlgorithm},
     infrastructure::{
         kek,
+        outbound::OutboundOptions,
         password::{PasswordCost, PasswordLoad},
         state::RedisOptions,
     },
@@ -69,6 +71,8 @@ pub struct Config {
     pub keys: KeyConfig,
     /// `[oauth]`
     pub oauth: OauthConfig,
+    /// `[outbound]`
+    pub outbound: OutboundOptions,
     /// `[lifetimes]`
     pub lifetimes: Lifetimes,
     /// `[limits]`
@@ -247,6 +251,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let state = read_state(r);
     let keys = read_keys(r);
     let oauth = oauth::read(r);
+    let outbound = outbound::read(r);
     let lifetimes = read_lifetimes(r);
     let login_limits = limits::logins(r);
     let request_limits = limits::requests(r);
@@ -267,6 +272,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         state: state?,
         keys: keys?,
         oauth: oauth?,
+        outbound: outbound?,
         lifetimes: lifetimes?,
         login_limits: login_limits?,
         request_limits: request_limits?,

@@ -55,6 +55,9 @@ struct Arguments {
     /// The folder for the providers' logs
     #[arg(long, default_value = "target/conformance")]
     logs: PathBuf,
+    /// The suite's certificate (PEM), which the provider trusts when it reaches the suite
+    #[arg(long, value_name = "FILE")]
+    suite_certificate: Option<PathBuf>,
     /// Only modules whose name contains this; nothing is recorded then
     #[arg(long)]
     only: Option<String>,
@@ -153,6 +156,7 @@ impl<'a> Session<'a> {
             binary: arguments.provider.clone(),
             issuer: arguments.issuer.clone(),
             logs: arguments.logs.clone(),
+            suite_certificate: arguments.suite_certificate.clone(),
             callback_base: suite.callback_base(&arguments.alias),
         };
         let (provider, fixture) = Provider::start(&place, run).await?;

@@ -47,6 +47,8 @@ pub(crate) struct Place {
     pub(crate) issuer: Url,
     /// The folder for the logs of providers, by which a failure is explained.
     pub(crate) logs: PathBuf,
+    /// The suite's certificate, if no public authority vouches for it.
+    pub(crate) suite_certificate: Option<PathBuf>,
     /// What redirect URIs of the plan's clients begin with: `<suite>/test/a/<alias>`.
     pub(crate) callback_base: String,
 }
@@ -99,7 +101,12 @@ impl Provider {
     /// Starts a provider for `run`.
     pub(crate) async fn start(place: &Place, run: &Run) -> Result<(Self, Fixture), ProviderError> {
         let folder = tempfile::tempdir()?;
-        let config = configure(folder.path(), &place.issuer, run)?;
+        let config = configure(
+            folder.path(),
+            &place.issuer,
+            place.suite_certificate.as_deref(),
+            run,
+        )?;
         let verbs = Verbs {
             binary: place.binary.clone(),
             config,
@@ -163,7 +170,12 @@ impl Drop for Provider {
 }
 
 /// Writes certificate and configuration; the path of the latter.
-fn configure(folder: &Path, issuer: &Url, run: &Run) -> Result<PathBuf, ProviderError> {
+fn configure(
+    folder: &Path,
+    issuer: &Url,
+    authority: Option<&Path>,
+    run: &Run,
+) -> Result<PathBuf, ProviderError> {
     let host = issuer.host_str().unwrap_or_default().to_owned();
     let certified = rcgen::generate_simple_self_signed([host])?;
     std::fs::write(folder.join("cert.pem"), certified.cert.pem())?;
@@ -180,6 +192,7 @@ fn configure(folder: &Path, issuer: &Url, run: &Run) -> Result<PathBuf, Provider
          [database]\nurl = {database:?}\n\
          [state]\ndirectory = {state:?}\n\
          [oauth]\nresponse_types = {response_types:?}\nregistration = {registration:?}\n\
+         [outbound]\nallowed_networks = [\"127.0.0.0/8\", \"::1\"]\n{authority}\
          [keys]\ndirectory = {keys:?}\nalgorithms = {algorithms:?}\n\
          [limits]\nlogin_per_account = 10000\nlogin_per_account_total = 10000\nlogin_per_address = 10000\n",
         issuer = issuer.as_str().trim_end_matches('/'),
@@ -191,6 +204,9 @@ fn configure(folder: &Path, issuer: &Url, run: &Run) -> Result<PathBuf, Provider
         keys = path("keys"),
         algorithms = run.algorithms(),
         response_types = run.response_types(),
+        authority = authority
+            .map(|file| format!("ca_file = {:?}\n", file.display().to_string()))
+            .unwrap_or_default(),
         registration = run.registration.policy(),
     );
     let file = folder.join("countersign.toml");
@@ -267,6 +283,8 @@ impl Clients<'_> {
     fn add(&self, id: &str, authentication: Authentication) -> Result<Value, ProviderError> {
         let callback = format!("{}/callback", self.place.callback_base);
         let goodbye = format!("{}/post_logout_redirect", self.place.callback_base);
+        let frame = format!("{}/frontchannel_logout", self.place.callback_base);
+        let notice = format!("{}/backchannel_logout", self.place.callback_base);
         let mut arguments = vec![
             "client",
             "create",
@@ -285,6 +303,12 @@ impl Clients<'_> {
             "--auth-method",
             authentication.as_str(),
         ];
+        if self.run.plan.contains("frontchannel") {
+            arguments.extend(["--frontchannel-logout-uri", &frame]);
+        }
+        if self.run.plan.contains("backchannel") {
+            arguments.extend(["--backchannel-logout-uri", &notice]);
+        }
         if self.run.response_mode == ResponseMode::FormPost {
             arguments.extend(["--response-mode", "form_post"]);
         }

@@ -1,4 +1,5 @@
-//! The courier: every node sends what waits in the outbox as mail, without a leader.
+//! The courier: every node delivers what waits in the outbox, without a leader: mail, and whatever else
+//! has a [`Carriage`].
 //!
 //! A node claims a few messages for `LEASE`, sends them, and removes them. While a claim holds,
 //! nobody else sends the message; if the node dies, another takes over when the lease ends. Sending
@@ -7,6 +8,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -37,13 +39,27 @@ const LAST_RETRY: Duration = Duration::from_hours(6);
 /// How often the removal of a sent message is tried: whatever stays is sent again.
 const REMOVALS: u32 = 5;
 
-/// Sends what is due until `stop`. What is under way is brought to its end.
+/// How one kind of message is delivered.
+#[async_trait]
+pub trait Carriage: Send + Sync {
+    /// Which kind.
+    fn kind(&self) -> OutboxKind;
+
+    /// Done once the receiver has taken responsibility. Ends in bounded time, far shorter than a lease.
+    async fn carry(&self, ports: &Ports, message: &OutboxMessage) -> Result<(), SendError>;
+}
+
+/// Sends mail until `stop`. What is under way is brought to its end.
 pub async fn deliver(ports: &Ports, stop: CancellationToken) {
-    if !ports.can_mail() {
-        return;
+    if let Some(mailer) = &ports.post.mailer {
+        follow(ports, &MailCarriage(&**mailer), stop).await;
     }
+}
+
+/// Delivers what is due until `stop`. What is under way is brought to its end.
+pub async fn follow(ports: &Ports, carriage: &dyn Carriage, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let pause = match deliver_due(ports).await {
+        let pause = match carry_due(ports, carriage).await {
             Ok(0) => PAUSE,
             Ok(_) => continue,
             Err(error) => {
@@ -58,50 +74,46 @@ pub async fn deliver(ports: &Ports, stop: CancellationToken) {
     }
 }
 
-/// Claims and sends a few messages that are due; how many were claimed.
+/// Claims and sends a few mails that are due; how many were claimed.
 pub async fn deliver_due(ports: &Ports) -> Result<usize, StoreError> {
-    let Some(mailer) = &ports.post.mailer else {
-        return Ok(0);
-    };
+    match &ports.post.mailer {
+        Some(mailer) => carry_due(ports, &MailCarriage(&**mailer)).await,
+        None => Ok(0),
+    }
+}
+
+/// Claims and delivers a few messages of one kind that are due; how many were claimed.
+pub async fn carry_due(ports: &Ports, carriage: &dyn Carriage) -> Result<usize, StoreError> {
+    let kind = carriage.kind();
     let now = ports.clock.now();
     // Looking costs no transaction, and on SQLite no wait for the one writer.
     let reader = ports.store.reader();
-    if !reader.has_due(OutboxKind::Mail, now).await? {
+    if !reader.has_due(kind, now).await? {
         return Ok(0);
     }
     let work = ports.store.begin().await?;
     let retry_at = now.plus(LEASE);
-    let claimed = work
-        .claim_due(OutboxKind::Mail, now, retry_at, BATCH)
-        .await?;
+    let claimed = work.claim_due(kind, now, retry_at, BATCH).await?;
     work.commit().await?;
-    let sent = join_all(
-        claimed
-            .iter()
-            .map(|message| send(ports, &**mailer, message)),
-    )
-    .await;
+    let sent = join_all(claimed.iter().map(|message| send(ports, carriage, message))).await;
     sent.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(claimed.len())
 }
 
 async fn send(
     ports: &Ports,
-    mailer: &dyn Mailer,
+    carriage: &dyn Carriage,
     message: &OutboxMessage,
 ) -> Result<(), StoreError> {
-    let sent = match prepare(ports, message) {
-        Ok(letter) => mailer.send(&letter).await,
-        Err(error) => Err(error),
-    };
-    match sent {
+    let kind = carriage.kind();
+    match carriage.carry(ports, message).await {
         Ok(()) => {
-            metrics::mail("sent");
+            count(kind, "sent");
             remove(ports, message).await
         }
         Err(SendError::Temporary(error)) if message.attempts < ATTEMPTS => {
-            metrics::mail("postponed");
-            tracing::warn!(id = message.id, attempts = message.attempts, %error, "a mail was not taken yet");
+            count(kind, "postponed");
+            tracing::warn!(kind = kind.as_str(), id = message.id, attempts = message.attempts, %error, "a message was not taken yet");
             let due_at = ports
                 .clock
                 .now()
@@ -111,12 +123,33 @@ async fn send(
             work.commit().await
         }
         Err(SendError::Temporary(error) | SendError::Permanent(error)) => {
-            metrics::mail("dead");
-            tracing::error!(id = message.id, attempts = message.attempts, %error, "a mail was given up");
+            count(kind, "dead");
+            tracing::error!(kind = kind.as_str(), id = message.id, attempts = message.attempts, %error, "a message was given up");
             let work = ports.store.begin().await?;
             work.bury(message, ports.clock.now(), &error).await?;
             work.commit().await
         }
+    }
+}
+
+fn count(kind: OutboxKind, outcome: &'static str) {
+    if kind == OutboxKind::Mail {
+        metrics::mail(outcome);
+    }
+}
+
+/// Hands letters to a mail server.
+struct MailCarriage<'m>(&'m dyn Mailer);
+
+#[async_trait]
+impl Carriage for MailCarriage<'_> {
+    fn kind(&self) -> OutboxKind {
+        OutboxKind::Mail
+    }
+
+    async fn carry(&self, ports: &Ports, message: &OutboxMessage) -> Result<(), SendError> {
+        let letter = prepare(ports, message)?;
+        self.0.send(&letter).await
     }
 }
 
@@ -155,7 +188,7 @@ fn lifetime(mail: &Mail) -> Option<Duration> {
     }
 }
 
-/// A mail that was sent must not stay: a database that is away for a moment is waited for.
+/// A message that was delivered must not stay: a database that is away for a moment is waited for.
 async fn remove(ports: &Ports, message: &OutboxMessage) -> Result<(), StoreError> {
     let mut removals = 1;
     loop {

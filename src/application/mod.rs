@@ -13,6 +13,7 @@ pub mod interactions;
 pub mod issue;
 pub mod limits;
 mod login_limits;
+pub mod logout_notices;
 pub mod mail;
 mod new_password;
 pub mod one_time;
@@ -32,7 +33,9 @@ use self::{
     directory::Directory,
     limits::Limits,
     mail::PostOffice,
-    ports::{Clock, Ledger, PasswordHasher, Rng, Sealer, Store, TokenSigner, state::StateStore},
+    ports::{
+        Clock, Ledger, Outbound, PasswordHasher, Rng, Sealer, Store, TokenSigner, state::StateStore,
+    },
     refusals::Refusals,
     settings::Settings,
 };
@@ -65,6 +68,8 @@ pub struct Ports {
     pub device_key: DeviceKey,
     /// Mail.
     pub post: PostOffice,
+    /// The way to servers of clients.
+    pub outbound: Arc<dyn Outbound>,
     /// How much was asked.
     pub limits: Limits,
     /// Refusals that share a line of the trail.

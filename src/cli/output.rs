@@ -205,7 +205,8 @@ impl From<BuildError> for CliError {
             | BuildError::Mail(_)
             | BuildError::Passwords(_)
             | BuildError::Telemetry(_)
-            | BuildError::Playground(_) => Self::failed(message),
+            | BuildError::Playground(_)
+            | BuildError::Outbound(_) => Self::failed(message),
         }
     }
 }

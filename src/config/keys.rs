@@ -64,6 +64,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("keys", "Signing keys."),
     ("oauth", "What of the protocol is offered."),
     (
+        "outbound",
+        "Requests to addresses that applications registered.",
+    ),
+    (
         "lifetimes",
         "How long things live where a client does not say otherwise.",
     ),
@@ -168,6 +172,11 @@ keys! {
 
     "oauth.registration": Text = "\"closed\"",
         "Whether applications may register themselves (RFC 7591): `closed` or `open`. They get no more than any application may have, and their users are always asked.";
+
+    "outbound.allowed_networks": List = "[]",
+        "Private networks that applications may live in, such as `10.0.0.0/8`. Any other private address is never asked for anything.";
+    "outbound.ca_file": Path,
+        "Certificates (PEM) of authorities of your own, besides the public ones.";
 
     "lifetimes.code": Duration = "\"60s\"", "An authorization code.";
     "lifetimes.interaction": Duration = "\"30m\"", "A login or consent that waits for the user.";

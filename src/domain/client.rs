@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    client_registration::SelfRegistration, client_rights::ClientRights, id::ClientId,
-    key::SigningAlgorithm, redirect_uri::RedirectUri, response_type::ResponseType, scope::Scope,
-    secret::SecretDigest, time::Timestamp,
+    client_logout::ClientLogout, client_registration::SelfRegistration,
+    client_rights::ClientRights, id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri,
+    response_type::ResponseType, scope::Scope, secret::SecretDigest, time::Timestamp,
 };
 
 /// An application that asks for tokens.
@@ -55,6 +55,9 @@ pub struct Client {
     /// What it may ask of its users' rights, and in which claims it hears of them.
     #[serde(default)]
     pub rights: ClientRights,
+    /// How it hears that a session has ended.
+    #[serde(default)]
+    pub logout: ClientLogout,
     /// Of a client that registered itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<SelfRegistration>,
@@ -405,6 +408,7 @@ pub(crate) fn sample() -> Client {
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: ClientRights::default(),
+        logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),
         created_at: Timestamp(0),

@@ -333,6 +333,8 @@ pub enum OutboxKind {
     Mail,
     /// The handlers of an event run.
     Event,
+    /// A client is told that a session has ended.
+    Logout,
 }
 
 impl OutboxKind {
@@ -341,6 +343,7 @@ impl OutboxKind {
         match self {
             Self::Mail => "mail",
             Self::Event => "event",
+            Self::Logout => "logout",
         }
     }
 }
@@ -352,6 +355,7 @@ impl std::str::FromStr for OutboxKind {
         match text {
             "mail" => Ok(Self::Mail),
             "event" => Ok(Self::Event),
+            "logout" => Ok(Self::Logout),
             _ => Err(super::client::UnknownName),
         }
     }

@@ -6,6 +6,7 @@ pub mod brand;
 pub mod claim_demand;
 pub mod claim_name;
 pub mod client;
+pub mod client_logout;
 pub mod client_registration;
 pub mod client_rights;
 pub mod consent;

@@ -6,6 +6,7 @@ pub mod group_commit;
 pub mod jose;
 pub mod kek;
 pub mod mail;
+pub mod outbound;
 pub mod password;
 pub mod random;
 pub mod sql;

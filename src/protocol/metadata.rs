@@ -94,6 +94,10 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": Prompt::NAMES,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
     });
     if let Some(members) = document.as_object_mut().filter(|_| features.registration) {
         let endpoint = issuer.url(paths::REGISTER);

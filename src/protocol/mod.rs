@@ -20,6 +20,7 @@ pub mod issuer;
 pub mod jwks;
 pub mod known_device;
 pub mod logout;
+pub mod logout_token;
 pub mod metadata;
 pub mod params;
 pub mod pkce;

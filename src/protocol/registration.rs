@@ -98,6 +98,8 @@ struct Members {
     policy_uri: Option<String>,
     tos_uri: Option<String>,
     initiate_login_uri: Option<String>,
+    frontchannel_logout_uri: Option<String>,
+    backchannel_logout_uri: Option<String>,
     contacts: Option<Vec<String>>,
     scope: Option<String>,
     jwks: Option<Value>,
@@ -131,6 +133,8 @@ pub struct ClientMetadata {
     pub name: Option<String>,
     /// `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `initiate_login_uri`
     pub links: [Option<String>; 5],
+    /// `frontchannel_logout_uri` and `backchannel_logout_uri`
+    pub logout: [Option<String>; 2],
     /// `contacts`
     pub contacts: Vec<String>,
     /// `scope`
@@ -204,6 +208,10 @@ impl ClientMetadata {
                 members.policy_uri,
                 members.tos_uri,
                 members.initiate_login_uri,
+            ],
+            logout: [
+                members.frontchannel_logout_uri,
+                members.backchannel_logout_uri,
             ],
             contacts: contacts(members.contacts.unwrap_or_default())?,
             scope: scope(members.scope.as_deref(), refreshes)?,
@@ -375,6 +383,16 @@ pub fn describe(client: &Client) -> Map<String, Value> {
     put("policy_uri", json!(client.links.policy));
     put("tos_uri", json!(client.links.terms));
     put("initiate_login_uri", json!(client.links.initiate_login));
+    let logout = &client.logout;
+    put("frontchannel_logout_uri", json!(logout.frontchannel_uri));
+    put("backchannel_logout_uri", json!(logout.backchannel_uri));
+    // `sid` is always told, whether it is required or not.
+    if logout.frontchannel_uri.is_some() {
+        put("frontchannel_logout_session_required", json!(true));
+    }
+    if logout.backchannel_uri.is_some() {
+        put("backchannel_logout_session_required", json!(true));
+    }
     put("scope", json!(client.scope));
     put("subject_type", json!("public"));
     put(

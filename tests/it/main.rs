@@ -15,6 +15,7 @@ mod claim_mappers;
 mod claims_parameter;
 mod cli;
 mod client_assertions;
+mod client_logout;
 mod clock_steps;
 mod clocks;
 mod code_flow;

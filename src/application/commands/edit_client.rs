@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     change_client::take_client,
+    client_logout,
     register_client::{check_label, check_redirects, check_rights, origins, response_modes, uris},
     register_resource::check_indicator,
 };
@@ -69,7 +70,7 @@ impl<T> Change<T> {
         }
     }
 
-    fn apply(self, setting: &mut Option<T>) {
+    pub(super) fn apply(self, setting: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Set(value) => *setting = Some(value),
@@ -141,6 +142,10 @@ pub struct ClientEdit {
     pub tos_uri: Change<String>,
     /// `initiate_login_uri`
     pub initiate_login_uri: Change<String>,
+    /// `frontchannel_logout_uri`
+    pub frontchannel_logout_uri: Change<String>,
+    /// `backchannel_logout_uri`
+    pub backchannel_logout_uri: Change<String>,
     /// Requests that are answered in a minute, at each endpoint.
     pub requests_per_minute: Change<u64>,
     /// What it may ask of its users' rights.
@@ -209,6 +214,11 @@ pub(super) fn apply(
     if let Some(texts) = edit.post_logout_redirect_uris {
         client.post_logout_redirect_uris = uris("post_logout_redirect_uri", &texts)?;
     }
+    client_logout::apply(
+        client,
+        std::mem::take(&mut edit.frontchannel_logout_uri),
+        std::mem::take(&mut edit.backchannel_logout_uri),
+    )?;
     if let Some(resources) = edit.resources {
         for resource in &resources {
             check_indicator(resource)?;

@@ -1,26 +1,33 @@
 //! Ending a login session: its grants and the codes on their way die with it (RP-Initiated Logout §2,
 //! ASVS 7.4.1).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::end_grant::put_out_all;
 use crate::{
     application::{
         Failure, Ports,
         directory::revocation_id,
+        logout_notices,
         ports::state::{Kind, StateKey},
         trail::{About, Origin},
     },
     domain::{
+        client::Client,
         event::EventKind,
-        id::{SessionId, UserId},
+        id::{ClientId, SessionId, UserId},
         time::Timestamp,
     },
     protocol::{authentication::Login, id_token, logout::Hint},
 };
 
-/// Revokes whatever stands on this login. The caller deletes the browser's session.
-pub async fn end_session(ports: &Ports, login: &Login, origin: &Origin) -> Result<(), Failure> {
+/// Revokes whatever stands on this login, and has its clients told; which those are. The caller deletes
+/// the browser's session.
+pub async fn end_session(
+    ports: &Ports,
+    login: &Login,
+    origin: &Origin,
+) -> Result<Vec<Arc<Client>>, Failure> {
     let of = (&login.user, &login.authentication.session);
     end(ports, of, Until::CodesAreOver, origin).await
 }
@@ -43,13 +50,13 @@ impl Until {
     }
 }
 
-/// Revokes whatever stands on a session.
+/// Revokes whatever stands on a session, and writes a notice for each client that wants one.
 pub(super) async fn end(
     ports: &Ports,
     (user, session): (&UserId, &SessionId),
     until: Until,
     origin: &Origin,
-) -> Result<(), Failure> {
+) -> Result<Vec<Arc<Client>>, Failure> {
     let now = ports.clock.now();
     // First the marker, which stops codes that are not redeemed yet, then what was redeemed before.
     let mark = marker(session);
@@ -70,8 +77,15 @@ pub(super) async fn end(
     ports
         .record_in(&*work, EventKind::LoggedOut, origin, about)
         .await?;
+    let mut clients = Vec::new();
+    let ids: BTreeSet<&ClientId> = revoked.iter().map(|grant| &grant.client).collect();
+    for id in ids {
+        clients.extend(sight.client(id).await?);
+    }
+    logout_notices::enqueue(ports, &*work, &clients, (user, session)).await?;
     put_out_all(ports, &sight, &revoked).await?;
-    Ok(work.commit().await?)
+    work.commit().await?;
+    Ok(clients)
 }
 
 /// The record that says that a session has ended, kept as long as its codes could live.

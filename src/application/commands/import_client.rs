@@ -135,6 +135,8 @@ fn settings(client: &Client) -> ClientEdit {
         policy_uri: Change::to(links.policy.clone()),
         tos_uri: Change::to(links.terms.clone()),
         initiate_login_uri: Change::to(links.initiate_login.clone()),
+        frontchannel_logout_uri: Change::to(client.logout.frontchannel_uri.clone()),
+        backchannel_logout_uri: Change::to(client.logout.backchannel_uri.clone()),
         requests_per_minute: Change::to(client.requests_per_minute),
         rights: Some(client.rights.clone()),
     }

@@ -52,5 +52,5 @@ async fn end_session_of(
         user: owner.subject,
         authentication: owner.authentication,
     };
-    end_session(ports, &login, origin).await
+    end_session(ports, &login, origin).await.map(drop)
 }

@@ -216,6 +216,12 @@ fn build(
         let problem = "there is no key for it";
         return Err(MetadataError::new("id_token_signed_response_alg", problem).into());
     }
+    let [frontchannel, backchannel] = metadata.logout;
+    let is_closed = |uri: &String| uri.parse().is_ok_and(|url| ports.outbound.refuses(&url));
+    if backchannel.as_ref().is_some_and(is_closed) {
+        let problem = "leads into a private network";
+        return Err(MetadataError::new("backchannel_logout_uri", problem).into());
+    }
     let by_keys = metadata.jwks.is_some();
     let [
         client_uri,
@@ -250,6 +256,8 @@ fn build(
             policy_uri: Change::to(policy_uri),
             tos_uri: Change::to(tos_uri),
             initiate_login_uri: Change::to(initiate_login_uri),
+            frontchannel_logout_uri: Change::to(frontchannel),
+            backchannel_logout_uri: Change::to(backchannel),
             ..ClientEdit::default()
         },
     };

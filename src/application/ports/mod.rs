@@ -7,6 +7,7 @@ mod ledger;
 mod links;
 mod mail;
 mod members;
+mod outbound;
 mod outbox;
 mod repositories;
 mod seal;
@@ -19,8 +20,8 @@ use std::{error::Error, fmt, sync::Weak};
 use async_trait::async_trait;
 
 pub use self::{
-    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, members::*, outbox::*,
-    repositories::*, seal::*, sessions::*, statistics::*,
+    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, members::*, outbound::Outbound,
+    outbox::*, repositories::*, seal::*, sessions::*, statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 

@@ -35,6 +35,8 @@ enum Unset {
     PolicyUri,
     TosUri,
     InitiateLoginUri,
+    FrontchannelLogoutUri,
+    BackchannelLogoutUri,
     RequestsPerMinute,
 }
 
@@ -84,6 +86,8 @@ impl Unset {
             Self::PolicyUri => edit.policy_uri = Change::Unset,
             Self::TosUri => edit.tos_uri = Change::Unset,
             Self::InitiateLoginUri => edit.initiate_login_uri = Change::Unset,
+            Self::FrontchannelLogoutUri => edit.frontchannel_logout_uri = Change::Unset,
+            Self::BackchannelLogoutUri => edit.backchannel_logout_uri = Change::Unset,
             Self::RequestsPerMinute => edit.requests_per_minute = Change::Unset,
         }
     }

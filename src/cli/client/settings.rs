@@ -118,6 +118,12 @@ struct Links {
     /// Where others may begin a login at it (OIDC Core §4)
     #[arg(long, value_name = "URI")]
     initiate_login_uri: Option<String>,
+    /// What a frame loads when a session ends (OIDC Front-Channel Logout)
+    #[arg(long, value_name = "URI")]
+    frontchannel_logout_uri: Option<String>,
+    /// Where a logout token is posted when a session ends (OIDC Back-Channel Logout)
+    #[arg(long, value_name = "URI")]
+    backchannel_logout_uri: Option<String>,
 }
 
 /// Whom the assertions of `private_key_jwt` may be addressed to.
@@ -228,6 +234,8 @@ impl Settings {
             policy_uri: Change::to(self.links.policy_uri),
             tos_uri: Change::to(self.links.tos_uri),
             initiate_login_uri: Change::to(self.links.initiate_login_uri),
+            frontchannel_logout_uri: Change::to(self.links.frontchannel_logout_uri),
+            backchannel_logout_uri: Change::to(self.links.backchannel_logout_uri),
             requests_per_minute: Change::to(self.requests_per_minute),
             rights: self.rights.said()?,
         })

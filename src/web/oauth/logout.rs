@@ -17,16 +17,18 @@ use crate::{
             end_session::{end_session, read_hint},
             log_out::{self, Pending},
         },
+        trail::Origin,
     },
     domain::{client::Client, user::User},
     protocol::{
         authentication::Login,
         logout::{Decision, Hint, LogoutRequest, Refusal, decide},
+        logout_token,
         params::Params,
     },
     web::{
         Web, answer, context, cookies,
-        pages::{ErrorCause, LogoutPage},
+        pages::{ErrorCause, HttpsUrl, LoggedOutPage, LogoutPage, ReturnUrl},
         respond, session,
     },
 };
@@ -192,6 +194,32 @@ async fn take_and_finish(
     Ok(response)
 }
 
+/// The applications of a session that hear of its end.
+#[derive(Default)]
+struct Told {
+    /// What frames of the page load.
+    frames: Vec<String>,
+    /// Their names.
+    names: Vec<String>,
+}
+
+/// Ends the session. Logout tokens are on their way already; frames are up to the page.
+async fn told(web: &Web, login: &Login, origin: &Origin) -> Result<Told, Failure> {
+    let mut told = Told::default();
+    let (issuer, session) = (&web.ports.settings.issuer, &login.authentication.session);
+    for client in end_session(&web.ports, login, origin).await? {
+        let logout = &client.logout;
+        if let Some(uri) = &logout.frontchannel_uri {
+            told.frames
+                .extend(logout_token::frame(uri, issuer, session));
+        }
+        if logout.frontchannel_uri.is_some() || logout.backchannel_uri.is_some() {
+            told.names.push(client.name.clone());
+        }
+    }
+    Ok(told)
+}
+
 /// Ends the session and goes where it was asked, or to the page that says that it is over.
 async fn finish(
     web: &Web,
@@ -200,11 +228,26 @@ async fn finish(
     login: Option<&Login>,
     destination: Option<String>,
 ) -> Result<Response, Failure> {
-    if let Some(login) = login {
-        end_session(&web.ports, login, &context::origin(parts)).await?;
-    }
+    let told = match login {
+        Some(login) => told(web, login, &context::origin(parts)).await?,
+        None => Told::default(),
+    };
     let removal = session::end(session, &web.cookies).await?;
-    let mut response = answer::see_other(destination.as_deref().unwrap_or("/logged-out"));
+    let mut response = if told.frames.is_empty() && (destination.is_some() || told.names.is_empty())
+    {
+        answer::see_other(destination.as_deref().unwrap_or("/logged-out"))
+    } else {
+        let page = LoggedOutPage {
+            frames: told
+                .frames
+                .iter()
+                .filter_map(|it| HttpsUrl::parse(it))
+                .collect(),
+            told: &told.names,
+            next: destination.as_deref().and_then(ReturnUrl::parse),
+        };
+        respond::html(StatusCode::OK, &page)
+    };
     append(&mut response, removal);
     Ok(response)
 }

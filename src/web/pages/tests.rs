@@ -183,6 +183,7 @@ fn the_logout_pages_look_as_recorded() {
     insta::assert_snapshot!("logout", rendered(&logout()));
     insta::assert_snapshot!("logged_out", rendered(&LoggedOutPage::default()));
     let page = LoggedOutPage {
+        told: &["Ledger".to_owned(), "<b>Reader</b>".to_owned()],
         frames: HttpsUrl::parse("https://reader.example/frontchannel_logout?sid=1&iss=x")
             .into_iter()
             .collect(),

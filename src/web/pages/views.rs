@@ -217,6 +217,8 @@ impl Page for LogoutPage<'_> {
 pub struct LoggedOutPage<'a> {
     /// Front-channel logout addresses of the applications that took part in the session.
     pub frames: Vec<HttpsUrl<'a>>,
+    /// Names of the applications that are told.
+    pub told: &'a [String],
     /// The application's page to return to.
     pub next: Option<ReturnUrl<'a>>,
 }

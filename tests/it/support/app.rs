@@ -22,6 +22,7 @@ use countersign::{
             ClientStatus, ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
             TokenPolicy,
         },
+        client_logout::ClientLogout,
         id::{ClientId, UserId},
         key::SigningAlgorithm,
         redirect_uri::RedirectUri,
@@ -32,6 +33,7 @@ use countersign::{
     },
     infrastructure::{
         clock::{SystemClock, TestClock},
+        outbound::OutboundOptions,
         password::{Argon2Hasher, PasswordCost, PasswordLoad},
         random::SystemRng,
     },
@@ -115,6 +117,23 @@ impl TestApp {
     pub(crate) async fn start_with_every_response_type(stage: Stage) -> Self {
         Self::start_with(stage, |settings| {
             settings.features = Features::all(SigningAlgorithm::ALL.iter().copied());
+        })
+        .await
+    }
+
+    /// A provider that reaches servers of clients in these private networks, which have certificates of
+    /// this authority.
+    pub(crate) async fn start_reaching(
+        stage: Stage,
+        networks: &[&str],
+        authority: &std::path::Path,
+    ) -> Self {
+        let outbound = OutboundOptions {
+            allowed_networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+            ca_file: Some(authority.to_owned()),
+        };
+        Self::start_on(stage, None, settings(), |options| {
+            options.outbound = outbound;
         })
         .await
     }
@@ -393,6 +412,7 @@ pub(crate) fn options(
         settings,
         mode: ServerMode::Production,
         mail: countersign::app::MailOptions::Memory,
+        outbound: OutboundOptions::default(),
         playground: None,
         telemetry: None,
     }
@@ -486,6 +506,7 @@ pub(crate) fn client(id: &str) -> Client {
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: countersign::domain::client_rights::ClientRights::default(),
+        logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),
         created_at: start(),

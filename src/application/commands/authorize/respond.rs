@@ -127,13 +127,12 @@ async fn show_tokens(
         now: call.now,
     };
     let shown = show(call.ports, &call.sight, asked).await?;
-    if response_type.has_token() {
-        if !new_grant::store_grant(call, &narrowed, false).await? {
-            return Err(Failure::Broken("a fresh identifier", None));
-        }
-        shown.store(call.ports).await?;
-        new_grant::look_again(call, &narrowed, way).await?;
+    // By its grant a client is also known to have taken part in the session when that ends.
+    if !new_grant::store_grant(call, &narrowed, false).await? {
+        return Err(Failure::Broken("a fresh identifier", None));
     }
+    shown.store(call.ports).await?;
+    new_grant::look_again(call, &narrowed, way).await?;
     Ok(AuthorizationResponse {
         code: None,
         id_token: shown.id_token,

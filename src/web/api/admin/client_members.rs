@@ -113,6 +113,14 @@ macro_rules! client_members {
             #[serde(default)]
             #[schema(value_type = Option<String>)]
             initiate_login_uri: Change<String>,
+            /// What a frame loads when a session ends (OIDC Front-Channel Logout).
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            frontchannel_logout_uri: Change<String>,
+            /// Where a logout token is posted when a session ends (OIDC Back-Channel Logout).
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            backchannel_logout_uri: Change<String>,
             /// Requests that are answered in a minute, at each endpoint; null for the server's setting.
             #[serde(default)]
             #[schema(value_type = Option<u64>, minimum = 1)]
@@ -151,6 +159,8 @@ macro_rules! client_members {
                     policy_uri: self.policy_uri,
                     tos_uri: self.tos_uri,
                     initiate_login_uri: self.initiate_login_uri,
+                    frontchannel_logout_uri: self.frontchannel_logout_uri,
+                    backchannel_logout_uri: self.backchannel_logout_uri,
                     requests_per_minute: self.requests_per_minute,
                     rights: self.rights,
                 }

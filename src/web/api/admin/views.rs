@@ -334,6 +334,8 @@ pub(super) struct ClientView {
     policy_uri: Option<String>,
     tos_uri: Option<String>,
     initiate_login_uri: Option<String>,
+    frontchannel_logout_uri: Option<String>,
+    backchannel_logout_uri: Option<String>,
     requests_per_minute: Option<u64>,
     /// What it may ask of its users' rights: docs/permissions.md.
     #[schema(value_type = Object)]
@@ -390,6 +392,8 @@ impl From<&Client> for ClientView {
             policy_uri: client.links.policy.clone(),
             tos_uri: client.links.terms.clone(),
             initiate_login_uri: client.links.initiate_login.clone(),
+            frontchannel_logout_uri: client.logout.frontchannel_uri.clone(),
+            backchannel_logout_uri: client.logout.backchannel_uri.clone(),
             requests_per_minute: client.requests_per_minute,
             rights: json(&client.rights),
             created_at: client.created_at.0,
