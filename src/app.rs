@@ -15,6 +15,7 @@ pub use crate::infrastructure::mail::MailOptions;
 use crate::{
     application::{
         Ports,
+        client_keys::FetchedKeys,
         commands::know_administration::know_administration,
         courier,
         directory::Directory,
@@ -362,6 +363,7 @@ impl App {
             device_key,
             post,
             outbound,
+            client_keys: FetchedKeys::default(),
             limits,
             refusals: Refusals::default(),
             check_jwks: |jwks| validate_client_jwks(jwks).map_err(|error| error.to_string()),

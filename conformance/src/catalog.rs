@@ -41,6 +41,7 @@ const LOGOUT: [(&str, &str); 4] = [
         "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
     ),
 ];
+const THIRD_PARTY_LOGIN: &str = "oidcc-3rdparty-init-login-certification-test-plan";
 const DYNAMIC: &str = "oidcc-dynamic-certification-test-plan";
 const CONFIG: &str = "oidcc-config-certification-test-plan";
 const WIDE: &str = "oidcc-test-plan";
@@ -169,6 +170,9 @@ pub(crate) fn runs() -> Vec<Run> {
         run.registration = Registration::Dynamic;
         run.authentication = Authentication::PrivateKey;
         runs.push(run);
+        let mut run = Run::of("third-party-login", THIRD_PARTY_LOGIN).asking(response_type);
+        run.registration = Registration::Dynamic;
+        runs.push(run);
     }
     for (name, plan) in LOGOUT {
         for response_type in RESPONSE_TYPES {
@@ -233,7 +237,7 @@ impl Run {
     /// The variants that the plan leaves to choose.
     pub(crate) fn variants(&self) -> BTreeMap<&'static str, &'static str> {
         let mut chosen = BTreeMap::new();
-        if self.plan != CONFIG && self.plan != DYNAMIC {
+        if ![CONFIG, DYNAMIC, THIRD_PARTY_LOGIN].contains(&self.plan) {
             chosen.insert("client_registration", self.registration.as_str());
         }
         if CERTIFICATION.iter().any(|(_, plan)| *plan == self.plan) {

@@ -48,6 +48,17 @@ fn overrides(issuer: &str) -> Value {
             json!([authorize(issuer, &shown("error"))]),
         ),
         (
+            "oidcc-redirect-uri-query-mismatch",
+            json!([authorize(issuer, &shown("error"))]),
+        ),
+        (
+            "oidcc-ensure-redirect-uri-in-authorization-request",
+            json!([authorize(issuer, &shown("error"))]),
+        ),
+        ("oidcc-registration-logo-uri", consent_captured(issuer)),
+        ("oidcc-registration-policy-uri", consent_captured(issuer)),
+        ("oidcc-registration-tos-uri", consent_captured(issuer)),
+        (
             "oidcc-ensure-request-object-with-redirect-uri",
             json!([authorize(issuer, &shown("error"))]),
         ),
@@ -107,6 +118,19 @@ fn log_in_twice(issuer: &str) -> Value {
         first,
         authorize(issuer, &[again, consent(issuer), arrive()])
     ])
+}
+
+/// The consent page shows what the client registered, and is captured.
+fn consent_captured(issuer: &str) -> Value {
+    let page = json!({
+        "task": "Consent",
+        "match": format!("{issuer}/consent*"),
+        "commands": [
+            wait("consent", Some("update-image-placeholder")),
+            ["click", "id", "approve"],
+        ],
+    });
+    json!([authorize(issuer, &[login(issuer), page, arrive()])])
 }
 
 /// An error by redirect or on a page: both are right.

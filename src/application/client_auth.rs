@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Failure, Ports,
+    client_keys::{self, Signed},
     directory::Sight,
     limits::Endpoint,
     ports::state::{Kind, StateKey},
@@ -98,13 +99,13 @@ async fn prove(
         }
         (
             ClientAuthentication::PrivateKeyJwt {
-                jwks,
                 algorithm,
                 audience,
+                ..
             },
             Proof::Assertion(assertion),
         ) => {
-            let registered = (jwks, *algorithm, *audience);
+            let registered = (*algorithm, *audience);
             verify_assertion(ports, &client, assertion, registered).await?;
         }
         _ => {
@@ -131,15 +132,10 @@ async fn verify_assertion(
     ports: &Ports,
     client: &Client,
     assertion: &str,
-    (jwks, algorithm, policy): (
-        &serde_json::Value,
-        Option<SigningAlgorithm>,
-        AssertionAudience,
-    ),
+    (algorithm, policy): (Option<SigningAlgorithm>, AssertionAudience),
 ) -> Result<(), Failure> {
-    let claims = ports
-        .signer
-        .verify_assertion(assertion, jwks, algorithm)
+    let claims = client_keys::verify(ports, client, Signed::Assertion(assertion), algorithm)
+        .await?
         .map_err(|_| rejected("the assertion's signature does not verify"))?;
     let now = ports.clock.now();
     let issuer = &ports.settings.issuer;

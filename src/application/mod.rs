@@ -3,6 +3,7 @@
 pub mod access;
 pub mod administration;
 pub mod client_auth;
+pub mod client_keys;
 pub mod commands;
 pub mod courier;
 pub mod directory;
@@ -22,6 +23,7 @@ pub mod queries;
 pub mod records;
 pub mod refusals;
 pub mod registrar;
+mod request_objects;
 pub mod settings;
 pub mod state;
 pub mod trail;
@@ -30,6 +32,7 @@ pub mod upkeep;
 use std::sync::Arc;
 
 use self::{
+    client_keys::FetchedKeys,
     directory::Directory,
     limits::Limits,
     mail::PostOffice,
@@ -70,6 +73,8 @@ pub struct Ports {
     pub post: PostOffice,
     /// The way to servers of clients.
     pub outbound: Arc<dyn Outbound>,
+    /// Keys that were fetched from servers of clients.
+    pub client_keys: FetchedKeys,
     /// How much was asked.
     pub limits: Limits,
     /// Refusals that share a line of the trail.

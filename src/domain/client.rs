@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    client_logout::ClientLogout, client_registration::SelfRegistration,
+    client_keys::ClientKeys, client_logout::ClientLogout, client_registration::SelfRegistration,
     client_rights::ClientRights, id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri,
-    response_type::ResponseType, scope::Scope, secret::SecretDigest, time::Timestamp,
+    request_objects::RequestObjects, response_type::ResponseType, scope::Scope,
+    secret::SecretDigest, time::Timestamp,
 };
 
 /// An application that asks for tokens.
@@ -55,6 +56,15 @@ pub struct Client {
     /// What it may ask of its users' rights, and in which claims it hears of them.
     #[serde(default)]
     pub rights: ClientRights,
+    /// Its public keys, besides those that it authenticates with by value.
+    #[serde(default)]
+    pub keys: ClientKeys,
+    /// How its authorization requests may come.
+    #[serde(default)]
+    pub request_objects: RequestObjects,
+    /// `userinfo_signed_response_alg`; userinfo is plain JSON where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_algorithm: Option<SigningAlgorithm>,
     /// How it hears that a session has ended.
     #[serde(default)]
     pub logout: ClientLogout,
@@ -408,6 +418,9 @@ pub(crate) fn sample() -> Client {
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: ClientRights::default(),
+        keys: ClientKeys::default(),
+        request_objects: RequestObjects::default(),
+        userinfo_algorithm: None,
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),

@@ -81,14 +81,22 @@ impl GuardedClient {
     }
 }
 
-#[async_trait]
-impl Outbound for GuardedClient {
-    async fn post_form(&self, to: &str, fields: &[(&str, &str)]) -> Result<(), SendError> {
-        let url = Url::parse(to).map_err(|error| SendError::Permanent(error.to_string()))?;
+impl GuardedClient {
+    fn admitted(&self, text: &str) -> Result<Url, SendError> {
+        let mut url = Url::parse(text).map_err(|error| SendError::Permanent(error.to_string()))?;
         if self.refuses(&url) {
             let problem = "the address is not https or leads into a private network";
             return Err(SendError::Permanent(problem.to_owned()));
         }
+        url.set_fragment(None);
+        Ok(url)
+    }
+}
+
+#[async_trait]
+impl Outbound for GuardedClient {
+    async fn post_form(&self, to: &str, fields: &[(&str, &str)]) -> Result<(), SendError> {
+        let url = self.admitted(to)?;
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
@@ -103,6 +111,23 @@ impl Outbound for GuardedClient {
             .await
             .map_err(|error| SendError::Temporary(deepest(&error)))?;
         verdict(response.status())
+    }
+
+    async fn get(&self, from: &str, most: usize) -> Result<Vec<u8>, SendError> {
+        let url = self.admitted(from)?;
+        let temporary = |error: reqwest::Error| SendError::Temporary(deepest(&error));
+        let mut response = self.client.get(url).send().await.map_err(temporary)?;
+        verdict(response.status())?;
+        let mut content = Vec::new();
+        // What it says of its length is not believed.
+        while let Some(chunk) = response.chunk().await.map_err(temporary)? {
+            if content.len() + chunk.len() > most {
+                let problem = format!("the application sent more than {most} bytes");
+                return Err(SendError::Permanent(problem));
+            }
+            content.extend_from_slice(&chunk);
+        }
+        Ok(content)
     }
 
     fn refuses(&self, url: &Url) -> bool {

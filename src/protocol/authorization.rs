@@ -6,7 +6,7 @@
 //! Supported: the response types and modes of discovery, PKCE (RFC 7636), `prompt`,
 //! `max_age`, `claims`, `login_hint`, `id_token_hint`, `acr_values`, `nonce`, `resource` (RFC 8707); `display`,
 //! `ui_locales`, `claims_locales` and unknown parameters are accepted and not acted on.
-//! Refused: `request`, `request_uri`, `registration` with the errors of OIDC Core §3.1.2.6.
+//! Request objects are resolved before (`request_object.rs`). Refused: `registration`.
 
 use std::collections::BTreeSet;
 
@@ -162,6 +162,7 @@ impl Bound {
 
     fn check_unsupported(&self) -> Result<(), OAuthError> {
         for (name, code, description) in [
+            // Whoever gets here has not had them resolved.
             (
                 "request",
                 ErrorCode::RequestNotSupported,

@@ -71,6 +71,10 @@ error_codes! {
     InvalidRedirectUri = "invalid_redirect_uri", 400;
     /// RFC 7591 §3.2.2
     InvalidClientMetadata = "invalid_client_metadata", 400;
+    /// OIDC Core §3.1.2.6
+    InvalidRequestObject = "invalid_request_object", 400;
+    /// OIDC Core §3.1.2.6
+    InvalidRequestUri = "invalid_request_uri", 400;
     /// RFC 6750 §3.1
     InvalidToken = "invalid_token", 401;
     /// RFC 6750 §3.1

@@ -26,6 +26,7 @@ pub mod params;
 pub mod pkce;
 pub mod refresh;
 pub mod registration;
+pub mod request_object;
 pub mod resource;
 pub mod response_mode;
 pub mod revocation;

@@ -114,6 +114,13 @@ impl Params {
         Some(entry.1.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Every parameter without a fault.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sound = |(name, _): &&(String, String)| !self.is_faulty(name);
+        let entries = self.entries.iter().filter(sound);
+        entries.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether `name` was sent in a way that leaves its value open.
     pub fn is_faulty(&self, name: &str) -> bool {
         self.faulty.iter().any(|faulty| faulty == name)

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::error::ErrorCode;
 use crate::domain::{
     client::{Client, ClientAuthMethod, ClientAuthentication, ClientKind, GrantType},
+    client_keys::KeySource,
     client_registration::SelfRegistration,
     key::SigningAlgorithm,
     response_type::ResponseType,
@@ -22,15 +23,12 @@ use crate::domain::{
 pub const SCOPE: &str = "openid profile email address phone offline_access";
 /// Members that are not built, and that a client would rely on.
 const NOT_SUPPORTED: &[&str] = &[
-    "jwks_uri",
     "sector_identifier_uri",
     "software_statement",
     "id_token_encrypted_response_alg",
     "id_token_encrypted_response_enc",
-    "userinfo_signed_response_alg",
     "userinfo_encrypted_response_alg",
     "userinfo_encrypted_response_enc",
-    "request_object_signing_alg",
     "request_object_encryption_alg",
     "request_object_encryption_enc",
     "tls_client_certificate_bound_access_tokens",
@@ -103,6 +101,10 @@ struct Members {
     contacts: Option<Vec<String>>,
     scope: Option<String>,
     jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    request_uris: Option<Vec<String>>,
+    request_object_signing_alg: Option<String>,
+    userinfo_signed_response_alg: Option<String>,
     subject_type: Option<String>,
     id_token_signed_response_alg: Option<String>,
     default_max_age: Option<u64>,
@@ -139,8 +141,16 @@ pub struct ClientMetadata {
     pub contacts: Vec<String>,
     /// `scope`
     pub scope: Scope,
-    /// `jwks`, where it is needed.
+    /// `jwks`
     pub jwks: Option<Value>,
+    /// `jwks_uri`
+    pub jwks_uri: Option<String>,
+    /// `request_uris`
+    pub request_uris: Vec<String>,
+    /// `request_object_signing_alg`
+    pub request_object_algorithm: Option<SigningAlgorithm>,
+    /// `userinfo_signed_response_alg`
+    pub userinfo_algorithm: Option<SigningAlgorithm>,
     /// `id_token_signed_response_alg`
     pub id_token_algorithm: SigningAlgorithm,
     /// `default_max_age`, seconds.
@@ -176,6 +186,10 @@ impl ClientMetadata {
                 "subject_type",
                 "only public is supported",
             ));
+        }
+        if members.jwks.is_some() && members.jwks_uri.is_some() {
+            let problem = "cannot be combined with jwks";
+            return Err(MetadataError::new("jwks_uri", problem));
         }
         let response_types = response_types(members.response_types)?;
         let grants = grants(members.grant_types, &response_types)?;
@@ -215,7 +229,17 @@ impl ClientMetadata {
             ],
             contacts: contacts(members.contacts.unwrap_or_default())?,
             scope: scope(members.scope.as_deref(), refreshes)?,
-            jwks: members.jwks.filter(|_| needs_keys),
+            jwks: members.jwks,
+            jwks_uri: members.jwks_uri,
+            request_uris: members.request_uris.unwrap_or_default(),
+            request_object_algorithm: named(
+                "request_object_signing_alg",
+                members.request_object_signing_alg,
+            )?,
+            userinfo_algorithm: named(
+                "userinfo_signed_response_alg",
+                members.userinfo_signed_response_alg,
+            )?,
             id_token_algorithm: named(
                 "id_token_signed_response_alg",
                 members.id_token_signed_response_alg,
@@ -364,11 +388,19 @@ pub fn describe(client: &Client) -> Map<String, Value> {
         "token_endpoint_auth_method",
         json!(client.authentication.method()),
     );
-    if let ClientAuthentication::PrivateKeyJwt {
-        jwks, algorithm, ..
-    } = &client.authentication
-    {
-        put("jwks", jwks.clone());
+    match client.key_source() {
+        Some(KeySource::Set(jwks)) => put("jwks", jwks.clone()),
+        Some(KeySource::Uri(uri)) => put("jwks_uri", json!(uri)),
+        None => {}
+    }
+    let objects = &client.request_objects;
+    put("request_uris", json!(objects.uris));
+    put("request_object_signing_alg", json!(objects.algorithm));
+    put(
+        "userinfo_signed_response_alg",
+        json!(client.userinfo_algorithm),
+    );
+    if let ClientAuthentication::PrivateKeyJwt { algorithm, .. } = &client.authentication {
         put("token_endpoint_auth_signing_alg", json!(algorithm));
     }
     put("grant_types", json!(client.grant_types));
@@ -457,7 +489,6 @@ mod tests {
             ("id_token_signed_response_alg", json!("none")),
             ("application_type", json!("desktop")),
             ("subject_type", json!("pairwise")),
-            ("jwks_uri", json!("https://rp.example/jwks")),
             ("software_statement", json!("a.b.c")),
             ("contacts", json!(["a\u{0}"])),
             ("software_id", json!("x".repeat(300))),

@@ -13,6 +13,9 @@ use crate::domain::{
     user::User,
 };
 
+/// `typ` of a signed answer's header (§5.3.2).
+pub const TYP: &str = "JWT";
+
 /// Every claim that a scope can release, as discovery lists them.
 pub const CLAIMS: &[&str] = &[
     "sub",

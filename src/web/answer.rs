@@ -69,6 +69,16 @@ fn plain(status: StatusCode, bytes: Vec<u8>) -> Response {
     response
 }
 
+/// A JWT that nobody may store (OIDC Core §5.3.2).
+pub fn jwt(token: String) -> Response {
+    let mut response = plain(StatusCode::OK, token.into_bytes());
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/jwt"),
+    );
+    response
+}
+
 /// An error in JSON (RFC 6749 §5.2).
 pub fn error(error: &OAuthError) -> Response {
     let body = json!({ "error": error.code.as_str(), "error_description": error.description });

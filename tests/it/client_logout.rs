@@ -1,11 +1,6 @@
 //! OIDC Front-Channel Logout and OIDC Back-Channel Logout — applications hear that a session has ended.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
-
-use axum::{Router, http::StatusCode, routing::post};
+use axum::http::StatusCode;
 use countersign::{
     application::{
         courier::carry_due,
@@ -16,72 +11,12 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use super::support::app::{Answer, Browser, Stage, TestApp, claims, on_both, param};
+use super::support::{
+    app::{Answer, Browser, Stage, TestApp, claims, on_both, param},
+    listener::Listener,
+};
 
 const STAGES: [Stage; 2] = [Stage::Embedded, Stage::Servers];
-
-/// An application's server: it keeps what is posted to it, and answers as it is told to.
-struct Listener {
-    url: String,
-    posted: Arc<Mutex<Vec<String>>>,
-    answer: Arc<Mutex<StatusCode>>,
-    authority: tempfile::NamedTempFile,
-}
-
-impl Listener {
-    async fn start() -> Self {
-        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let authority = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(authority.path(), certified.cert.pem()).unwrap();
-        let (posted, answer) = (Arc::default(), Arc::new(Mutex::new(StatusCode::OK)));
-        let router = Router::new()
-            .route("/out", post(take))
-            .with_state((Arc::clone(&posted), Arc::clone(&answer)));
-        let tls = axum_server::tls_rustls::RustlsConfig::from_pem(
-            certified.cert.pem().into_bytes(),
-            certified.signing_key.serialize_pem().into_bytes(),
-        );
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let url = format!(
-            "https://localhost:{}/out",
-            socket.local_addr().unwrap().port()
-        );
-        let tls = tls.await.unwrap();
-        tokio::spawn(async move {
-            let server = axum_server::from_tcp_rustls(socket, tls).unwrap();
-            server
-                .serve(router.into_make_service_with_connect_info::<SocketAddr>())
-                .await
-        });
-        Self {
-            url,
-            posted,
-            answer,
-            authority,
-        }
-    }
-
-    /// What was posted since the last look.
-    fn taken(&self) -> Vec<String> {
-        std::mem::take(&mut self.posted.lock().unwrap())
-    }
-
-    fn answers(&self, status: StatusCode) {
-        *self.answer.lock().unwrap() = status;
-    }
-}
-
-type Shared = (Arc<Mutex<Vec<String>>>, Arc<Mutex<StatusCode>>);
-
-async fn take(
-    axum::extract::State((posted, answer)): axum::extract::State<Shared>,
-    body: String,
-) -> (StatusCode, [(&'static str, &'static str); 1]) {
-    posted.lock().unwrap().push(body);
-    let status = *answer.lock().unwrap();
-    (status, [("location", "https://localhost:1/elsewhere")])
-}
 
 /// A provider that reaches `listener`, and `web` there.
 async fn app(stage: Stage, listener: &Listener) -> TestApp {
@@ -92,7 +27,7 @@ async fn app(stage: Stage, listener: &Listener) -> TestApp {
     )
     .await;
     app.change_client("web", |client| {
-        client.logout.backchannel_uri = Some(listener.url.clone());
+        client.logout.backchannel_uri = Some(listener.url("/out"));
     })
     .await;
     app
@@ -226,7 +161,7 @@ async fn c114_c135_nobody_is_reached_inside_or_where_the_registration_does_not_s
     let closed = TestApp::start_reaching(Stage::Embedded, &[], listener.authority.path()).await;
     closed
         .change_client("web", |client| {
-            client.logout.backchannel_uri = Some(listener.url.clone());
+            client.logout.backchannel_uri = Some(listener.url("/out"));
         })
         .await;
     let mut browser = Browser::new(&closed);

@@ -280,7 +280,6 @@ async fn c118_c119_privileges_cannot_be_registered_nor_changed_into() {
         ("response_types", json!(["id_token"])),
         ("token_endpoint_auth_method", json!("tls_client_auth")),
         ("subject_type", json!("pairwise")),
-        ("jwks_uri", json!("https://rp.example/jwks")),
         ("software_statement", json!("e30.e30.")),
         ("id_token_signed_response_alg", json!("HS999")),
     ] {

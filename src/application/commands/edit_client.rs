@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     change_client::take_client,
-    client_logout,
+    client_keys, client_logout,
     register_client::{check_label, check_redirects, check_rights, origins, response_modes, uris},
     register_resource::check_indicator,
 };
@@ -20,8 +20,8 @@ use crate::{
     },
     domain::{
         client::{
-            AccessTokenFormat, AssertionAudience, Client, ClientAuthentication, ClientKind,
-            ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
+            AccessTokenFormat, AssertionAudience, Client, ClientKind, ConsentPolicy, GrantType,
+            PkcePolicy, RefreshRotation, ResponseMode,
         },
         client_rights::ClientRights,
         event::EventKind,
@@ -110,8 +110,16 @@ pub struct ClientEdit {
     pub pkce: Option<PkcePolicy>,
     /// When users are asked.
     pub consent: Option<ConsentPolicy>,
-    /// The public keys of `private_key_jwt`.
+    /// Its public keys: for `private_key_jwt` and for request objects.
     pub jwks: Option<Value>,
+    /// Where its public keys are, instead.
+    pub jwks_uri: Change<String>,
+    /// `request_uris`, all of them.
+    pub request_uris: Option<Vec<String>>,
+    /// `request_object_signing_alg`
+    pub request_object_algorithm: Change<SigningAlgorithm>,
+    /// `userinfo_signed_response_alg`
+    pub userinfo_algorithm: Change<SigningAlgorithm>,
     /// Whom its assertions may be addressed to.
     pub assertion_audience: Option<AssertionAudience>,
     /// Shape of access tokens.
@@ -202,7 +210,7 @@ pub(super) fn apply(
 ) -> Result<(), RegistrarError> {
     tokens(client, &mut edit)?;
     links(client, &mut edit)?;
-    keys(registrar, client, &mut edit)?;
+    client_keys::apply(registrar, client, &mut edit)?;
     if let Some(name) = edit.name {
         check_label(&name)?;
         client.name = name;
@@ -354,40 +362,6 @@ fn links(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarErro
             profile::url(text).map_err(|_| RegistrarError::invalid(field, NO_LINK))?;
         }
         change.apply(link);
-    }
-    Ok(())
-}
-
-/// How it proves who it is, as far as that can change.
-fn keys(
-    registrar: &Registrar,
-    client: &mut Client,
-    edit: &mut ClientEdit,
-) -> Result<(), RegistrarError> {
-    let (jwks, audience) = (edit.jwks.take(), edit.assertion_audience.take());
-    if let ClientAuthentication::PrivateKeyJwt {
-        jwks: known,
-        audience: addressed,
-        ..
-    } = &mut client.authentication
-    {
-        if let Some(jwks) = jwks {
-            (registrar.check_jwks)(&jwks)
-                .map_err(|problem| RegistrarError::invalid("jwks", problem))?;
-            *known = jwks;
-        }
-        *addressed = audience.unwrap_or(*addressed);
-        return Ok(());
-    }
-    if jwks.is_some() {
-        return Err(RegistrarError::invalid(
-            "jwks",
-            "is only for private_key_jwt",
-        ));
-    }
-    if audience.is_some_and(|audience| audience != AssertionAudience::Issuer) {
-        let problem = "is only for private_key_jwt";
-        return Err(RegistrarError::invalid("assertion_audience", problem));
     }
     Ok(())
 }

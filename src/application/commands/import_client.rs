@@ -101,11 +101,12 @@ fn settings(client: &Client) -> ClientEdit {
     };
     let (jwks, assertion_audience) = match &client.authentication {
         ClientAuthentication::PrivateKeyJwt { jwks, audience, .. } => {
-            (Some(jwks.clone()), Some(*audience))
+            let jwks = client.keys.jwks_uri.is_none().then(|| jwks.clone());
+            (jwks, Some(*audience))
         }
         ClientAuthentication::None
         | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. } => (None, None),
+        | ClientAuthentication::ClientSecretPost { .. } => (client.keys.jwks.clone(), None),
     };
     let (tokens, links) = (&client.tokens, &client.links);
     ClientEdit {
@@ -120,6 +121,10 @@ fn settings(client: &Client) -> ClientEdit {
         pkce: Some(client.pkce),
         consent: Some(client.consent),
         jwks,
+        jwks_uri: Change::to(client.keys.jwks_uri.clone()),
+        request_uris: Some(client.request_objects.uris.iter().cloned().collect()),
+        request_object_algorithm: Change::to(client.request_objects.algorithm),
+        userinfo_algorithm: Change::to(client.userinfo_algorithm),
         assertion_audience,
         access_token_format: Some(tokens.access_token_format),
         id_token_algorithm: Some(tokens.id_token_algorithm),

@@ -7,6 +7,7 @@ pub mod change_email;
 pub mod change_password;
 pub mod change_profile;
 pub mod change_user;
+mod client_keys;
 mod client_logout;
 pub mod define_group;
 pub mod define_role;

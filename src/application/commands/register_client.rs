@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::edit_client::{self, ClientEdit, check_resources};
@@ -21,12 +21,14 @@ use crate::{
             ClientKind, ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType,
             PkcePolicy, RefreshRotation, ResponseMode, TokenPolicy,
         },
+        client_keys::ClientKeys,
         client_logout::ClientLogout,
         client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
         key::SigningAlgorithm,
         redirect_uri::{RedirectUri, is_loopback},
+        request_objects::RequestObjects,
         response_type::ResponseType,
         scope::Scope,
         secret::SecretDigest,
@@ -124,7 +126,8 @@ pub(super) fn check(
         kind,
         method,
         secret,
-        jwks: settings.jwks.take(),
+        jwks: settings.jwks.clone(),
+        fetches: matches!(settings.jwks_uri, edit_client::Change::Set(_)),
     };
     let (authentication, secret) = authentication(registrar, proof)?;
     // Every client has one, and applying checks it.
@@ -167,6 +170,9 @@ fn usual(
         links: ClientLinks::default(),
         requests_per_minute: None,
         rights: ClientRights::default(),
+        keys: ClientKeys::default(),
+        request_objects: RequestObjects::default(),
+        userinfo_algorithm: None,
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),
@@ -230,6 +236,8 @@ struct Proof {
     method: Option<ClientAuthMethod>,
     secret: Option<SecretString>,
     jwks: Option<Value>,
+    /// Whether its keys are at an address.
+    fetches: bool,
 }
 
 fn authentication(
@@ -241,9 +249,10 @@ fn authentication(
         method,
         secret,
         jwks,
+        fetches,
     } = proof;
     let method = method.unwrap_or(match kind {
-        _ if jwks.is_some() => ClientAuthMethod::PrivateKeyJwt,
+        _ if jwks.is_some() || fetches => ClientAuthMethod::PrivateKeyJwt,
         ClientKind::Spa | ClientKind::Native => ClientAuthMethod::None,
         ClientKind::Web | ClientKind::Service => ClientAuthMethod::ClientSecretBasic,
     });
@@ -251,12 +260,6 @@ fn authentication(
         method,
         ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost
     );
-    if jwks.is_some() && method != ClientAuthMethod::PrivateKeyJwt {
-        return Err(RegistrarError::invalid(
-            "jwks",
-            "is only for private_key_jwt",
-        ));
-    }
     if secret.is_some() && !is_by_secret {
         let problem = format!("is not for {method}");
         return Err(RegistrarError::invalid("secret", problem));
@@ -272,11 +275,10 @@ fn authentication(
         )),
         ClientAuthMethod::None => Ok((ClientAuthentication::None, None)),
         ClientAuthMethod::PrivateKeyJwt => {
-            let jwks = jwks.ok_or_else(|| {
+            let nothing = || json!({ "keys": [] });
+            let jwks = jwks.or_else(|| fetches.then(nothing)).ok_or_else(|| {
                 RegistrarError::invalid("jwks", "private_key_jwt needs the public keys")
             })?;
-            (registrar.check_jwks)(&jwks)
-                .map_err(|problem| RegistrarError::invalid("jwks", problem))?;
             let authentication = ClientAuthentication::PrivateKeyJwt {
                 jwks,
                 algorithm: None,

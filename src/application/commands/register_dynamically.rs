@@ -20,7 +20,10 @@ use crate::{
         trail::{self, About, Origin},
     },
     domain::{
-        client::{AssertionAudience, Client, ClientAuthentication, GrantType, PkcePolicy},
+        client::{
+            AssertionAudience, Client, ClientAuthMethod, ClientAuthentication, GrantType,
+            PkcePolicy,
+        },
         client_registration::SelfRegistration,
         event::{Actor, EventKind},
         id::ClientId,
@@ -218,11 +221,17 @@ fn build(
     }
     let [frontchannel, backchannel] = metadata.logout;
     let is_closed = |uri: &String| uri.parse().is_ok_and(|url| ports.outbound.refuses(&url));
-    if backchannel.as_ref().is_some_and(is_closed) {
-        let problem = "leads into a private network";
-        return Err(MetadataError::new("backchannel_logout_uri", problem).into());
+    for (member, mut addresses) in [
+        ("backchannel_logout_uri", backchannel.as_slice().iter()),
+        ("jwks_uri", metadata.jwks_uri.as_slice().iter()),
+        ("request_uris", metadata.request_uris.iter()),
+    ] {
+        if addresses.any(is_closed) {
+            let problem = "is not https or leads into a private network";
+            return Err(MetadataError::new(member, problem).into());
+        }
     }
-    let by_keys = metadata.jwks.is_some();
+    let by_keys = metadata.authentication == ClientAuthMethod::PrivateKeyJwt;
     let [
         client_uri,
         logo_uri,
@@ -247,6 +256,10 @@ fn build(
             response_types: Some(metadata.response_types),
             pkce: Some(PkcePolicy::Optional),
             jwks: metadata.jwks,
+            jwks_uri: Change::to(metadata.jwks_uri),
+            request_uris: Some(metadata.request_uris),
+            request_object_algorithm: Change::to(metadata.request_object_algorithm),
+            userinfo_algorithm: Change::to(metadata.userinfo_algorithm),
             // What OIDC Core §9 tells clients to do; nobody else can.
             assertion_audience: by_keys.then_some(AssertionAudience::TokenEndpoint),
             id_token_algorithm: Some(metadata.id_token_algorithm),

@@ -94,6 +94,15 @@ pub trait TokenSigner: Send + Sync {
         algorithm: Option<SigningAlgorithm>,
     ) -> Result<Map<String, Value>, InvalidToken>;
 
+    /// The claims of a request object that a key of this client's JWK Set signed, with `algorithm` if the
+    /// client registered one (RFC 9101 §6.2).
+    fn verify_request_object(
+        &self,
+        object: &str,
+        jwks: &Value,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Map<String, Value>, InvalidToken>;
+
     /// Makes the next key of every algorithm now. An operator's matter, not one of requests.
     async fn rotate(&self) -> Result<(), SignError>;
 

@@ -16,8 +16,16 @@ use crate::{
     },
 };
 
+/// What the endpoint answers (§5.3.2).
+pub enum Userinfo {
+    /// JSON.
+    Plain(Map<String, Value>),
+    /// A JWT, because the client registered for one.
+    Signed(String),
+}
+
 /// The claims that an access token may read about its user.
-pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, Failure> {
+pub async fn userinfo(ports: &Ports, token: &str) -> Result<Userinfo, Failure> {
     let invalid = || {
         OAuthError::new(
             ErrorCode::InvalidToken,
@@ -56,5 +64,12 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Map<String, Value>, 
         claims.extend(userinfo::demanded(&user, &release, demands));
     }
     claims.extend(rights.mapped(Place::Userinfo, scope, (&authority.claims, &release)));
-    Ok(claims)
+    let Some(algorithm) = live.client.userinfo_algorithm else {
+        return Ok(Userinfo::Plain(claims));
+    };
+    claims.insert("iss".into(), ports.settings.issuer.as_str().into());
+    claims.insert("aud".into(), live.client.id.as_str().into());
+    let claims = serde_json::to_vec(&claims)?;
+    let signed = ports.signer.sign(userinfo::TYP, algorithm, &claims)?;
+    Ok(Userinfo::Signed(signed))
 }

@@ -50,7 +50,7 @@ pub(super) struct Settings {
     /// When users are asked for consent
     #[arg(long, value_enum)]
     consent: Option<Consent>,
-    /// Its public keys (`private_key_jwt`), a JWK Set in a file
+    /// Its public keys (`private_key_jwt`, request objects), a JWK Set in a file
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
     /// Whom its assertions may be addressed to (`private_key_jwt`)
@@ -100,7 +100,6 @@ struct Lives {
 }
 
 /// What users are shown besides the name; https addresses.
-#[expect(clippy::struct_field_names, reason = "they are the names of RFC 7591")]
 #[derive(Debug, clap::Args)]
 struct Links {
     /// Its home page
@@ -118,6 +117,18 @@ struct Links {
     /// Where others may begin a login at it (OIDC Core §4)
     #[arg(long, value_name = "URI")]
     initiate_login_uri: Option<String>,
+    /// Where its public keys are, a JWK Set
+    #[arg(long, value_name = "URI")]
+    jwks_uri: Option<String>,
+    /// Where its request objects may be, fragment included; may be repeated
+    #[arg(long, value_name = "URI")]
+    request_uri: Vec<String>,
+    /// Signature of its request objects, if only one will do
+    #[arg(long, value_name = "ALG")]
+    request_object_alg: Option<SigningAlgorithm>,
+    /// Signature of its userinfo, which is plain JSON otherwise
+    #[arg(long, value_name = "ALG")]
+    userinfo_alg: Option<SigningAlgorithm>,
     /// What a frame loads when a session ends (OIDC Front-Channel Logout)
     #[arg(long, value_name = "URI")]
     frontchannel_logout_uri: Option<String>,
@@ -219,6 +230,10 @@ impl Settings {
             pkce: self.pkce.map(Into::into),
             consent: self.consent.map(Into::into),
             jwks: self.jwks.as_ref().map(read_jwks).transpose()?,
+            jwks_uri: Change::to(self.links.jwks_uri),
+            request_uris: some(self.links.request_uri),
+            request_object_algorithm: Change::to(self.links.request_object_alg),
+            userinfo_algorithm: Change::to(self.links.userinfo_alg),
             assertion_audience: self.assertion_audience.map(Into::into),
             access_token_format: self.access_token_format,
             id_token_algorithm: self.id_token_alg,

@@ -205,6 +205,15 @@ impl TokenSigner for KeyRing {
         verify::verify_assertion(assertion, jwks, algorithm)
     }
 
+    fn verify_request_object(
+        &self,
+        object: &str,
+        jwks: &Value,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Map<String, Value>, InvalidToken> {
+        verify::verify_request_object(object, jwks, algorithm)
+    }
+
     async fn rotate(&self) -> Result<(), SignError> {
         self.rotate_now().await.map_err(|error| {
             tracing::error!(

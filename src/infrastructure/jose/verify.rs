@@ -22,6 +22,8 @@ const REFUSED_MEMBERS: &[&str] = &["crit", "b64", "zip", "enc"];
 const DATES: &[&str] = &["exp", "nbf", "iat", "auth_time"];
 /// What an assertion may say it is, besides nothing (RFC 7519 §5.1, rfc7523bis).
 const ASSERTION_TYPES: &[&str] = &["jwt", "client-authentication+jwt"];
+/// What a request object may say it is, besides nothing (RFC 9101 §10.8).
+const REQUEST_OBJECT_TYPES: &[&str] = &["jwt", "oauth-authz-req+jwt"];
 
 /// The claims of a client's assertion, if a key of `jwks` signed it: with `algorithm`, if given. The
 /// caller checks the claims.
@@ -32,6 +34,22 @@ pub fn verify_assertion(
 ) -> Result<Map<String, Value>, InvalidToken> {
     let token = Compact::parse(assertion)?;
     if !token.is_assertion() || algorithm.is_some_and(|only| only != token.algorithm) {
+        return Err(InvalidToken);
+    }
+    signed_by(&token, jwks)
+}
+
+/// The claims of a client's request object, if a key of `jwks` signed it: with `algorithm`, if given. The
+/// caller checks the claims.
+pub(super) fn verify_request_object(
+    object: &str,
+    jwks: &Value,
+    algorithm: Option<SigningAlgorithm>,
+) -> Result<Map<String, Value>, InvalidToken> {
+    let token = Compact::parse(object)?;
+    if !token.has_type(REQUEST_OBJECT_TYPES)
+        || algorithm.is_some_and(|only| only != token.algorithm)
+    {
         return Err(InvalidToken);
     }
     signed_by(&token, jwks)
@@ -132,12 +150,17 @@ impl<'a> Compact<'a> {
     }
 
     fn is_assertion(&self) -> bool {
+        self.has_type(ASSERTION_TYPES)
+    }
+
+    /// Whether it says to be one of these, or nothing.
+    fn has_type(&self, types: &[&str]) -> bool {
         let Some(typ) = self.header.get("typ") else {
             return true;
         };
         let typ = typ.as_str().unwrap_or_default().to_ascii_lowercase();
         let typ = typ.strip_prefix("application/").unwrap_or(&typ);
-        ASSERTION_TYPES.contains(&typ)
+        types.contains(&typ)
     }
 }
 

@@ -237,6 +237,8 @@ fn kind_of(code: ErrorCode) -> Kind {
         | ErrorCode::InvalidScope
         | ErrorCode::UnsupportedResponseType
         | ErrorCode::UnmetAuthenticationRequirements
+        | ErrorCode::InvalidRequestObject
+        | ErrorCode::InvalidRequestUri
         | ErrorCode::InvalidRedirectUri
         | ErrorCode::InvalidClientMetadata
         | ErrorCode::InvalidTarget

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{Method, StatusCode, header, request::Parts},
-    response::Response,
-};
-use serde_json::{Map, Value};
-
 use crate::{
-    application::{Failure, queries::userinfo::userinfo},
+    application::{
+        Failure,
+        queries::userinfo::{Userinfo, userinfo},
+    },
     protocol::{
         bearer,
         error::{ErrorCode, OAuthError},
@@ -19,21 +14,24 @@ use crate::{
     },
     web::{Web, answer, context},
 };
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{Method, StatusCode, header, request::Parts},
+    response::Response,
+};
 
 /// GET and POST: the claims that the token may read.
 pub async fn handle(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     match respond(&web, &parts, &body).await {
-        Ok(Some(claims)) => answer::json(StatusCode::OK, &claims),
+        Ok(Some(Userinfo::Plain(claims))) => answer::json(StatusCode::OK, &claims),
+        Ok(Some(Userinfo::Signed(token))) => answer::jwt(token),
         Ok(None) => answer::bearer_required(),
         Err(failure) => answer::bearer_failure(&failure),
     }
 }
 
-async fn respond(
-    web: &Web,
-    parts: &Parts,
-    body: &Bytes,
-) -> Result<Option<Map<String, Value>>, Failure> {
+async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<Option<Userinfo>, Failure> {
     // A POST may leave the body out when the header has the token (OIDC Core §5.3.1).
     let form = if parts.method != Method::POST || body.is_empty() {
         Params::default()

@@ -2,6 +2,8 @@
 
 pub(crate) mod app;
 pub(crate) mod browser;
+pub(crate) mod keys;
+pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod postgres;
 pub(crate) mod redis;

@@ -21,6 +21,7 @@ use crate::{
         directory::Sight,
         explanation,
         interactions::{advance, finish},
+        request_objects,
         trail::{About, Origin},
     },
     domain::{
@@ -67,7 +68,7 @@ pub async fn begin(
     params: Params,
     (login, origin): (Option<&Login>, &Origin),
 ) -> Result<Outcome, Failure> {
-    let raw = RawAuthorization::parse(params);
+    let raw = RawAuthorization::parse(params.clone());
     let id = match raw.client_id() {
         Ok(id) => id,
         Err(error) => return Ok(unanswerable(None, error)),
@@ -76,11 +77,20 @@ pub async fn begin(
     let Some(client) = sight.client(&id).await? else {
         return Ok(unanswerable(Some(&id), Unanswerable::unknown(&id)));
     };
+    // What a request object says wins over what stands beside it, the address of the answer included.
+    let (raw, unresolved) = match request_objects::resolve(ports, &client, &params).await {
+        Ok(Some(params)) => (RawAuthorization::parse(params), None),
+        Ok(None) => (raw, None),
+        Err(failure) => (raw, Some(failure)),
+    };
     let bound = match raw.bind(&client) {
         Ok(bound) => bound,
         Err(error) => return Ok(unanswerable(Some(&id), error)),
     };
     let target = bound.target.clone();
+    if let Some(failure) = unresolved {
+        return Ok(refuse(ports, (&id, &target), &failure));
+    }
     let outcome = match bound.accept(&client, &ports.settings.features) {
         Ok(request) => {
             let asked = (request, target.clone());

@@ -55,7 +55,7 @@ macro_rules! client_members {
             /// `remember`, `always` or `implied`.
             #[schema(value_type = Option<String>)]
             consent: Option<ConsentPolicy>,
-            /// The public keys of `private_key_jwt` (RFC 7517 §5).
+            /// Its public keys (RFC 7517 §5), for `private_key_jwt` and request objects.
             #[schema(value_type = Option<Object>)]
             jwks: Option<Value>,
             /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
@@ -113,6 +113,18 @@ macro_rules! client_members {
             #[serde(default)]
             #[schema(value_type = Option<String>)]
             initiate_login_uri: Change<String>,
+            /// Where its public keys are; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            jwks_uri: Change<String>,
+            /// Where its request objects may be, fragments included; all of them.
+            request_uris: Option<Vec<String>>,
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            request_object_signing_alg: Change<SigningAlgorithm>,
+            #[serde(default)]
+            #[schema(value_type = Option<String>)]
+            userinfo_signed_response_alg: Change<SigningAlgorithm>,
             /// What a frame loads when a session ends (OIDC Front-Channel Logout).
             #[serde(default)]
             #[schema(value_type = Option<String>)]
@@ -159,6 +171,10 @@ macro_rules! client_members {
                     policy_uri: self.policy_uri,
                     tos_uri: self.tos_uri,
                     initiate_login_uri: self.initiate_login_uri,
+                    jwks_uri: self.jwks_uri,
+                    request_uris: self.request_uris,
+                    request_object_algorithm: self.request_object_signing_alg,
+                    userinfo_algorithm: self.userinfo_signed_response_alg,
                     frontchannel_logout_uri: self.frontchannel_logout_uri,
                     backchannel_logout_uri: self.backchannel_logout_uri,
                     requests_per_minute: self.requests_per_minute,

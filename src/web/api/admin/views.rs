@@ -9,10 +9,12 @@ use utoipa::ToSchema;
 use crate::{
     application::{commands::register_client::Registered, queries::outbox::WaitingMessage},
     domain::{
-        client::{AccessTokenFormat, Client, ClientAuthentication},
+        client::{AccessTokenFormat, Client},
+        client_keys::KeySource,
         consent::Consent,
         event::AuditEvent,
         grant::GrantRecord,
+        key::SigningAlgorithm,
         key::SigningKey,
         profile,
         resource::ResourceServer,
@@ -293,7 +295,7 @@ pub(super) struct ClientView {
     token_endpoint_auth_method: &'static str,
     /// When each of its secrets stops working, Unix seconds; null for never.
     secrets_expire_at: Vec<Option<i64>>,
-    /// The public keys of `private_key_jwt`.
+    /// Its public keys, where they are registered by value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
@@ -334,6 +336,10 @@ pub(super) struct ClientView {
     policy_uri: Option<String>,
     tos_uri: Option<String>,
     initiate_login_uri: Option<String>,
+    jwks_uri: Option<String>,
+    request_uris: BTreeSet<String>,
+    request_object_signing_alg: Option<&'static str>,
+    userinfo_signed_response_alg: Option<&'static str>,
     frontchannel_logout_uri: Option<String>,
     backchannel_logout_uri: Option<String>,
     requests_per_minute: Option<u64>,
@@ -362,11 +368,9 @@ impl From<&Client> for ClientView {
             secrets_expire_at: secrets
                 .map(|secret| secret.expires_at.map(|at| at.0))
                 .collect(),
-            jwks: match &client.authentication {
-                ClientAuthentication::PrivateKeyJwt { jwks, .. } => Some(jwks.clone()),
-                ClientAuthentication::None
-                | ClientAuthentication::ClientSecretBasic { .. }
-                | ClientAuthentication::ClientSecretPost { .. } => None,
+            jwks: match client.key_source() {
+                Some(KeySource::Set(jwks)) => Some(jwks.clone()),
+                Some(KeySource::Uri(_)) | None => None,
             },
             redirect_uris: texts(client.redirect_uris.iter()),
             post_logout_redirect_uris: texts(client.post_logout_redirect_uris.iter()),
@@ -392,6 +396,13 @@ impl From<&Client> for ClientView {
             policy_uri: client.links.policy.clone(),
             tos_uri: client.links.terms.clone(),
             initiate_login_uri: client.links.initiate_login.clone(),
+            jwks_uri: client.keys.jwks_uri.clone(),
+            request_uris: client.request_objects.uris.clone(),
+            request_object_signing_alg: client
+                .request_objects
+                .algorithm
+                .map(SigningAlgorithm::as_str),
+            userinfo_signed_response_alg: client.userinfo_algorithm.map(SigningAlgorithm::as_str),
             frontchannel_logout_uri: client.logout.frontchannel_uri.clone(),
             backchannel_logout_uri: client.logout.backchannel_uri.clone(),
             requests_per_minute: client.requests_per_minute,
