@@ -110,6 +110,9 @@ drain = "0s"
 port = $(free_port)
 [keys]
 directory = "$home/keys"
+[oauth]
+response_types = ["code", "code id_token", "code token", "code id_token token", "id_token", "id_token token", "none"]
+registration = "open"
 [limits] # the tests log the same user in again and again
 login_per_account = 10000
 login_per_address = 10000
