@@ -22,7 +22,7 @@ pub(crate) fn configuration(fixture: &Fixture, alias: &str) -> Value {
         "client_secret_post": fixture.client_secret_post,
         "consent": {},
         "options": { "browsercontrol_css_enable": false },
-        "browser": [log_in(issuer), log_out(issuer, &[back_at_client()])],
+        "browser": [log_in(issuer), log_out(issuer, &[back_at_client()]), session_check()],
         "override": overrides(issuer),
     })
 }
@@ -103,6 +103,14 @@ fn overrides(issuer: &str) -> Value {
 /// The usual way: log in and consent where asked, and arrive at the client.
 fn log_in(issuer: &str) -> Value {
     authorize(issuer, &[login(issuer), consent(issuer), arrive()])
+}
+
+/// The suite's page that holds its frame beside ours: it leaves for another once they have talked.
+fn session_check() -> Value {
+    json!({
+        "match": "*session_verify*",
+        "tasks": [{ "task": "Session", "match": "*", "commands": [wait("complete", None)] }],
+    })
 }
 
 /// The second visit must show the login page again, which is captured.

@@ -11,6 +11,9 @@ const manager = new UserManager({
   resource: settings.api, // the audience of the access token (RFC 8707)
   // Tokens live as long as the tab: a script injected here could use them, but not keep them for long.
   userStore: new WebStorageStateStore({ store: sessionStorage }),
+  // A frame of the provider tells when the session ends elsewhere; the question about it comes back to /callback.
+  monitorSession: true,
+  silent_redirect_uri: `${location.origin}/callback`,
   automaticSilentRenew: true, // by refresh token: no hidden frames, no third-party cookies
 });
 
@@ -51,9 +54,16 @@ on("refresh", async () => {
 on("whoami", () => call(`${settings.api}/whoami`));
 on("reports", () => call(`${settings.api}/reports`));
 on("logout", () => manager.signoutRedirect());
+manager.events.addUserSignedOut(async () => {
+  await manager.removeUser();
+  render(null);
+  element("status").textContent = "Logged out elsewhere";
+});
 
 try {
-  if (location.pathname === "/callback") {
+  if (location.pathname === "/callback" && window.self !== window.top) {
+    await manager.signinCallback(); // in a hidden frame: the answer goes to the window that asked
+  } else if (location.pathname === "/callback") {
     const user = await manager.signinRedirectCallback();
     history.replaceState(null, "", "/"); // the code has served: keep it out of the history
     show(user.profile);

@@ -12,6 +12,8 @@ pub struct AuthorizationResponse {
     pub code: Option<String>,
     /// `id_token`
     pub id_token: Option<String>,
+    /// `session_state` (OIDC Session Management §2)
+    pub session_state: Option<String>,
     /// `access_token` and what belongs to it.
     pub access: Option<ShownToken>,
 }
@@ -40,6 +42,7 @@ impl AuthorizationResponse {
             fields.push(("scope", access.scope.to_string()));
         }
         fields.extend(self.id_token.map(|token| ("id_token", token)));
+        fields.extend(self.session_state.map(|state| ("session_state", state)));
         fields
     }
 }

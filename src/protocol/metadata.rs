@@ -26,6 +26,8 @@ pub mod paths {
     pub const REVOKE: &str = "/oauth2/revoke";
     /// RP-Initiated Logout §2
     pub const LOGOUT: &str = "/oauth2/logout";
+    /// OIDC Session Management §3.3
+    pub const CHECK_SESSION: &str = "/oauth2/check_session";
     /// OIDC Discovery §4
     pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
     /// RFC 8414 §3
@@ -97,6 +99,7 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": Prompt::NAMES,
+        "check_session_iframe": issuer.url(paths::CHECK_SESSION),
         "frontchannel_logout_supported": true,
         "frontchannel_logout_session_supported": true,
         "backchannel_logout_supported": true,

@@ -30,5 +30,6 @@ pub mod request_object;
 pub mod resource;
 pub mod response_mode;
 pub mod revocation;
+pub mod session_state;
 pub mod token;
 pub mod userinfo;

@@ -40,6 +40,13 @@ pub static FORM_POST_SCRIPT: Asset = Asset::new(
     include_bytes!("../../static/form_post.js"),
 );
 
+/// Answers frames of clients (OIDC Session Management section 3.3).
+pub static CHECK_SESSION_SCRIPT: Asset = Asset::new(
+    "check_session.js",
+    SCRIPT,
+    include_bytes!("../../static/check_session.js"),
+);
+
 /// Adds copy buttons to messages and tokens.
 pub static COPY_SCRIPT: Asset =
     Asset::new("copy.js", SCRIPT, include_bytes!("../../static/copy.js"));
@@ -53,11 +60,12 @@ pub static PASSWORD_SCRIPT: Asset = Asset::new(
 
 const SVG: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-const ALL: [&Asset; 6] = [
+const ALL: [&Asset; 7] = [
     &STYLESHEET,
     &LOGO,
     &FAVICON,
     &FORM_POST_SCRIPT,
+    &CHECK_SESSION_SCRIPT,
     &COPY_SCRIPT,
     &PASSWORD_SCRIPT,
 ];

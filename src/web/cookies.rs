@@ -51,6 +51,39 @@ impl Cookies {
         read(headers).any(|(name, _)| name == self.session_name())
     }
 
+    /// The name of the cookie with the browser's state (OIDC Session Management §3.2).
+    pub fn browser_state_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-countersign-state"
+        } else {
+            "countersign-state"
+        }
+    }
+
+    /// Lets our frame on pages of clients see this state, unless it does already.
+    pub fn set_browser_state(&self, headers: &HeaderMap, state: &str) -> Option<HeaderValue> {
+        let name = self.browser_state_name();
+        if read(headers).any(|(known, value)| (known, value) == (name, state)) {
+            return None;
+        }
+        HeaderValue::try_from(format!("{name}={state}{}", self.in_frames())).ok()
+    }
+
+    /// Takes the state away: whoever asks our frame learns that something changed.
+    pub fn remove_browser_state(&self) -> Option<HeaderValue> {
+        let (name, attributes) = (self.browser_state_name(), self.in_frames());
+        HeaderValue::try_from(format!("{name}={attributes}; Max-Age=0")).ok()
+    }
+
+    /// For scripts, and in frames on pages of others; without https browsers allow only the former.
+    fn in_frames(&self) -> &'static str {
+        if self.secure {
+            "; Path=/; SameSite=None; Secure"
+        } else {
+            "; Path=/; SameSite=Lax"
+        }
+    }
+
     /// Removes the session cookie. The removal of tower-sessions lacks `Secure`, which browsers
     /// ignore for a `__Host-` name.
     pub fn remove_session(&self) -> Option<HeaderValue> {
@@ -193,7 +226,7 @@ impl Cookies {
         name.strip_prefix(self.session_name()).is_some_and(|rest| {
             rest.is_empty()
                 || rest.starts_with("-flow-")
-                || matches!(rest, "-device" | "-playground")
+                || matches!(rest, "-device" | "-playground" | "-state")
         })
     }
 

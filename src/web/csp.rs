@@ -56,6 +56,7 @@ pub struct PagePolicy {
     script: Option<Nonce>,
     frames: Vec<String>,
     opener: Opener,
+    framed: bool,
 }
 
 impl PagePolicy {
@@ -69,6 +70,7 @@ impl PagePolicy {
             script: None,
             frames: Vec::new(),
             opener: Opener::Severed,
+            framed: false,
         }
     }
 
@@ -115,6 +117,18 @@ impl PagePolicy {
             self.frames.push(origin);
         }
         self
+    }
+
+    /// Any page may hold this one in a frame. It shows nothing and has no form.
+    #[must_use]
+    pub fn framed_anywhere(mut self) -> Self {
+        self.framed = true;
+        self
+    }
+
+    /// Whether it may be held in a frame.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.framed
     }
 
     /// Keeps the tie to the window that opened this page, for applications that sign in through a popup.
@@ -180,8 +194,9 @@ impl fmt::Display for PagePolicy {
         }
         write!(
             f,
-            "; form-action {}; base-uri 'none'; frame-ancestors 'none'",
-            self.form_sources()
+            "; form-action {}; base-uri 'none'; frame-ancestors {}",
+            self.form_sources(),
+            if self.framed { "*" } else { "'none'" }
         )
     }
 }

@@ -60,7 +60,9 @@ fn put_headers(headers: &mut HeaderMap, policy: &PagePolicy) {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if !policy.is_framed() {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
     headers.insert(
         CROSS_ORIGIN_OPENER_POLICY,
         HeaderValue::from_static(policy.opener_policy()),

@@ -17,7 +17,8 @@ use super::{
     compression::compressed,
     context,
     oauth::{
-        authorize, introspect, logout, metadata, register as registration, revoke, token, userinfo,
+        authorize, check_session, introspect, logout, metadata, register as registration, revoke,
+        token, userinfo,
     },
     pages::{
         ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_deletion,
@@ -77,6 +78,7 @@ pub fn router<S: SessionStore + Clone>(
         .route(register::FINISH, get(register::get).post(register::post))
         .route(reset::FORGOT, get(reset::ask).post(reset::send))
         .route(reset::RESET, get(reset::get).post(reset::post))
+        .route(paths::CHECK_SESSION, get(check_session::get))
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
         .merge(development.unwrap_or_default())

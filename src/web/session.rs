@@ -15,7 +15,7 @@ use crate::{
         queries::login::user_of,
     },
     domain::{time::Timestamp, user::User},
-    protocol::authentication::Login,
+    protocol::{authentication::Login, session_state},
 };
 
 const KEY: &str = "login";
@@ -147,6 +147,13 @@ pub async fn renew(ports: &Ports, session: &Session, login: Login) -> Result<(),
 pub async fn end(session: &Session, cookies: &Cookies) -> Result<Option<HeaderValue>, Failure> {
     session.flush().await.map_err(broken)?;
     Ok(cookies.remove_session())
+}
+
+/// The state of a browser with this session, if it has one (OIDC Session Management §3.2).
+pub fn browser_state(session: &Session) -> Option<String> {
+    session
+        .id()
+        .map(|id| session_state::browser_state(&id.to_string()))
 }
 
 /// When the session ends by itself if it is not used again.

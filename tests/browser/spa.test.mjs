@@ -39,6 +39,23 @@ test("the single-page app logs in, asks userinfo, calls its API, refreshes and l
   await page.waitForSelector("main#sign-in"); // the provider's session is gone too
 });
 
+test("the single-page app notices that the session ended in another window", async (t) => {
+  const { page, origin } = await openApp(t, await startApi(t));
+  await page.click("#login");
+  await signIn(page);
+  await page.click("#approve");
+  await page.waitForURL(`${origin}/`);
+  await page.getByText("Logged in as").waitFor();
+  await page.waitForTimeout(5_000); // longer than the frame is asked for
+  assert.match(await page.textContent("#status"), /Logged in as/, "as long as nothing changes, it stays");
+  const other = await page.context().newPage();
+  await other.goto(`${demo.issuer}/oauth2/logout`);
+  await other.click("#logout");
+  await other.waitForSelector("main#logged-out");
+  await page.getByText("Logged out elsewhere").waitFor();
+  assert.equal(await page.evaluate(() => Object.keys(sessionStorage).some((key) => key.startsWith("oidc.user:"))), false);
+});
+
 test("the API wants its audience, an access token, and scope and permission for reports", async (t) => {
   const api = await startApi(t);
   const elsewhere = await startApi(t, { AUDIENCE: "http://localhost:1" });

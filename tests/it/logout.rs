@@ -212,3 +212,50 @@ on_both! {
         assert_eq!(ISSUER, app.ports().settings.issuer.as_str());
     }
 }
+
+on_both! {
+    async fn session_state_tells_a_frame_whether_the_session_is_the_same(app: TestApp) {
+        use countersign::domain::id::ClientId;
+        use countersign::protocol::session_state::session_state;
+        let mut browser = Browser::new(&app);
+        let answer = browser.authorize("web", &[]).await;
+        let answer = browser.finish(answer).await;
+        let told = answer.location_param("session_state").unwrap();
+        let (_, salt) = told.split_once('.').unwrap();
+        let state = browser.cookies["__Host-countersign-state"].clone();
+        let expected = session_state(&ClientId::new("web"), "https://rp.example", &state, salt);
+        assert_eq!(told, expected);
+        let cookie = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
+        let cookie = cookie.filter(|line| line.starts_with("__Host-countersign-state")).collect::<Vec<_>>();
+        assert_eq!(cookie, [format!("__Host-countersign-state={state}; Path=/; SameSite=None; Secure")]);
+        // The same session, another salt; without openid, nothing; after a logout, another state.
+        let again = browser.authorize("web", &[]).await;
+        let other = again.location_param("session_state").unwrap();
+        assert_ne!(other, told);
+        assert_eq!(browser.cookies["__Host-countersign-state"], state);
+        let code = again.location_param("code").unwrap();
+        let tokens = app.redeem("web", &code).await.json();
+        let plain = browser.authorize("web", &[("scope", "email")]).await;
+        assert_eq!(browser.finish(plain).await.location_param("session_state"), None);
+        browser.get(&format!("/oauth2/logout?id_token_hint={}", tokens["id_token"].as_str().unwrap())).await;
+        assert!(!browser.cookies.contains_key("__Host-countersign-state"));
+        browser.code("web", &[]).await;
+        assert_ne!(browser.cookies["__Host-countersign-state"], state);
+        assert!(!state.contains(browser.cookies["__Host-countersign"].as_str()));
+    }
+
+    async fn c140_only_the_frame_of_session_management_may_be_framed(app: TestApp) {
+        let document = app.get("/.well-known/openid-configuration").await.json();
+        let frame = app.get("/oauth2/check_session").await;
+        assert_eq!(document["check_session_iframe"], format!("{ISSUER}/oauth2/check_session"));
+        let policy = frame.header("content-security-policy").to_owned();
+        assert!(policy.ends_with("frame-ancestors *"), "{policy}");
+        assert!(policy.contains("form-action 'none'"), "{policy}");
+        assert_eq!(frame.header("x-frame-options"), "");
+        assert!(frame.body.contains("check_session.js") && !frame.body.contains("<form"));
+        for page in ["/", "/login", "/logged-out", "/account"] {
+            let answer = app.get(page).await;
+            assert!(!answer.header("content-security-policy").contains("frame-ancestors *"), "{page}");
+        }
+    }
+}

@@ -49,7 +49,7 @@ async fn each_response_type_brings_its_parts_in_the_fragment_and_nothing_else() 
             let names: BTreeSet<String> = url::form_urlencoded::parse(text.as_bytes())
                 .map(|(name, _)| name.into_owned())
                 .collect();
-            let mut expected = BTreeSet::from(["state", "iss"]);
+            let mut expected = BTreeSet::from(["state", "iss", "session_state"]);
             if known.has_code() {
                 expected.insert("code");
             }

@@ -13,6 +13,10 @@ pub(super) fn put(headers: &mut HeaderMap, scheme: Scheme, trace: &str) {
     if scheme == Scheme::Https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
     }
+    // The one page that others may hold in a frame says so.
+    let is_framed = headers
+        .get(header::CONTENT_SECURITY_POLICY)
+        .is_some_and(|policy| policy.as_bytes().ends_with(b"frame-ancestors *"));
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -23,6 +27,9 @@ pub(super) fn put(headers: &mut HeaderMap, scheme: Scheme, trace: &str) {
         ),
         (header::CACHE_CONTROL, "no-store"),
     ] {
+        if is_framed && name == header::X_FRAME_OPTIONS {
+            continue;
+        }
         let entry = headers.entry(name);
         entry.or_insert(HeaderValue::from_static(value));
     }

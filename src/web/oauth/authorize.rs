@@ -13,7 +13,7 @@ use tower_sessions::Session;
 
 use crate::{
     application::{
-        commands::authorize::{self, Outcome, Ticket},
+        commands::authorize::{self, Outcome, Ticket, Visitor},
         limits::Endpoint,
     },
     protocol::{
@@ -78,9 +78,14 @@ async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> R
             return limits::refuse_page(limited, parts);
         }
     }
-    let origin = context::origin(parts);
-    match authorize::begin(&web.ports, params, (login.as_ref(), &origin)).await {
-        Ok(outcome) => show(web, parts, outcome).await,
+    let browser_state = session::browser_state(session);
+    let visitor = Visitor {
+        login: login.as_ref(),
+        browser_state: browser_state.as_deref(),
+        origin: &context::origin(parts),
+    };
+    match authorize::begin(&web.ports, params, visitor).await {
+        Ok(outcome) => show(web, parts, outcome, visitor).await,
         Err(failure) => answer::failure_page(&failure, trace),
     }
 }
@@ -97,11 +102,16 @@ pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts)
         Err(failure) => return answer::failure_page(&failure, trace),
     };
     let secret = web.cookies.interaction(&parts.headers, id);
-    let who = (login.as_ref(), &context::origin(&parts));
-    match authorize::resume(&web.ports, id, secret.as_deref(), who).await {
+    let browser_state = session::browser_state(&session);
+    let visitor = Visitor {
+        login: login.as_ref(),
+        browser_state: browser_state.as_deref(),
+        origin: &context::origin(&parts),
+    };
+    match authorize::resume(&web.ports, id, secret.as_deref(), visitor).await {
         Ok(outcome) => {
             let is_over = matches!(outcome, Outcome::Respond(_));
-            let mut response = show(&web, &parts, outcome).await;
+            let mut response = show(&web, &parts, outcome, visitor).await;
             if is_over && let Some(removal) = web.cookies.remove_interaction(id) {
                 response.headers_mut().append(header::SET_COOKIE, removal);
             }
@@ -111,9 +121,18 @@ pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts)
     }
 }
 
-async fn show(web: &Web, parts: &Parts, outcome: Outcome) -> Response {
+async fn show(web: &Web, parts: &Parts, outcome: Outcome, visitor: Visitor<'_>) -> Response {
     match outcome {
-        Outcome::Respond(delivery) => answer::deliver(&web.ports, &delivery, context::trace(parts)),
+        Outcome::Respond(delivery) => {
+            let mut response = answer::deliver(&web.ports, &delivery, context::trace(parts));
+            // So that our frame finds what the response's `session_state` was made of.
+            if let (Some(_), Some(state)) = (visitor.login, visitor.browser_state)
+                && let Some(cookie) = web.cookies.set_browser_state(&parts.headers, state)
+            {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Outcome::Ask(question, ticket) => page(web, &parts.headers, question, &ticket),
         Outcome::Unanswerable(reason) => way::lost(web, parts, cause(&reason)).await,
     }

@@ -249,6 +249,7 @@ async fn finish(
         respond::html(StatusCode::OK, &page)
     };
     append(&mut response, removal);
+    append(&mut response, web.cookies.remove_browser_state());
     Ok(response)
 }
 

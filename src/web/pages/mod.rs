@@ -36,8 +36,8 @@ pub use playground_view::{PlaygroundAction, PlaygroundChoices, PlaygroundPage, S
 pub use reset_views::{AskPage, DonePage, Key, NewPasswordPage, RegisterPage, Waiting};
 pub use scope_text::{ScopeText, claim_word};
 pub use views::{
-    ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError, LoginPage,
-    LoginReason, LogoutPage, ServerMode,
+    CheckSessionPage, ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError,
+    LoginPage, LoginReason, LogoutPage, ServerMode,
 };
 
 use crate::web::csp::PagePolicy;

@@ -253,6 +253,25 @@ impl Page for FormPostPage<'_> {
     }
 }
 
+/// The frame that clients ask whether the session is still the same (OIDC Session Management section 3.3).
+#[derive(Debug, Template)]
+#[template(path = "check_session.html")]
+pub struct CheckSessionPage {
+    /// The cookie with the browser's state.
+    pub cookie: &'static str,
+    /// Lets the page load its script.
+    pub nonce: Nonce,
+}
+
+impl Page for CheckSessionPage {
+    fn policy(&self) -> PagePolicy {
+        PagePolicy::bare()
+            .script(self.nonce.clone())
+            .framed_anywhere()
+            .keep_opener()
+    }
+}
+
 /// The front page: what this server is.
 #[derive(Debug, Template)]
 #[template(path = "index.html")]

@@ -52,6 +52,17 @@ pub enum Outcome {
     Unanswerable(Unanswerable),
 }
 
+/// The browser that asks, and whoever is logged in there.
+#[derive(Clone, Copy)]
+pub struct Visitor<'a> {
+    /// Who is logged in.
+    pub login: Option<&'a Login>,
+    /// The state of the browser, which changes with its session (OIDC Session Management §3.2).
+    pub browser_state: Option<&'a str>,
+    /// Where the request comes from.
+    pub origin: &'a Origin,
+}
+
 /// An interaction as it stands.
 pub struct Waiting {
     /// What is remembered of it.
@@ -66,7 +77,7 @@ pub struct Waiting {
 pub async fn begin(
     ports: &Ports,
     params: Params,
-    (login, origin): (Option<&Login>, &Origin),
+    visitor: Visitor<'_>,
 ) -> Result<Outcome, Failure> {
     let raw = RawAuthorization::parse(params.clone());
     let id = match raw.client_id() {
@@ -94,7 +105,7 @@ pub async fn begin(
     let outcome = match bound.accept(&client, &ports.settings.features) {
         Ok(request) => {
             let asked = (request, target.clone());
-            open(ports, (&sight, &client), asked, (login, origin)).await
+            open(ports, (&sight, &client), asked, visitor).await
         }
         Err(error) => Err(error.into()),
     };
@@ -107,9 +118,9 @@ pub async fn resume(
     ports: &Ports,
     id: &str,
     secret: Option<&str>,
-    (login, origin): (Option<&Login>, &Origin),
+    visitor: Visitor<'_>,
 ) -> Result<Outcome, InteractionError> {
-    let waiting = look(ports, id, secret, login).await?;
+    let waiting = look(ports, id, secret, visitor.login).await?;
     let interaction = waiting.interaction;
     let outcome = match waiting.step {
         Step::Ask(question) => {
@@ -124,7 +135,7 @@ pub async fn resume(
         Step::Issue => {
             let (_, sight) = ports.directory.look(&[]).await?;
             let client = waiting.client.clone();
-            respond(ports, (sight, client), &interaction, (login, origin)).await
+            respond(ports, (sight, client), &interaction, visitor).await
         }
     };
     finish(ports, id, &interaction).await?;
@@ -226,16 +237,16 @@ async fn open(
     ports: &Ports,
     (sight, client): (&Sight<'_>, &Arc<Client>),
     (request, target): (AuthorizationRequest, RedirectTarget),
-    (login, origin): (Option<&Login>, &Origin),
+    visitor: Visitor<'_>,
 ) -> Result<Outcome, Failure> {
     let secret = ports.secret();
     let hinted = hinted_user(ports, client, &request).await?;
     let interaction = Interaction::begin(ports, (request, target), hinted, &secret);
-    let question = match step(ports, (sight, client), &interaction, login).await? {
+    let question = match step(ports, (sight, client), &interaction, visitor.login).await? {
         Step::Ask(question) => question,
         Step::Issue => {
             let seen = (sight.clone(), client.clone());
-            return respond(ports, seen, &interaction, (login, origin)).await;
+            return respond(ports, seen, &interaction, visitor).await;
         }
         Step::Fail(error) => return Err(error.into()),
     };

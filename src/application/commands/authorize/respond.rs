@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Interaction, Outcome};
+use super::{Interaction, Outcome, Visitor};
 use crate::{
     application::{
         Failure, Ports,
@@ -12,7 +12,6 @@ use crate::{
         issue::{Show, show},
         ports::state::{Kind, StateKey},
         state,
-        trail::Origin,
     },
     domain::{
         client::{Client, GrantType},
@@ -24,6 +23,7 @@ use crate::{
         authorization_response::AuthorizationResponse,
         capability::Capability,
         code_grant::{CodeRecord, CodeSlot, grant_id, shown_grant_id},
+        session_state,
     },
 };
 
@@ -32,9 +32,9 @@ pub(super) async fn respond<'a>(
     ports: &'a Ports,
     (sight, client): (Sight<'a>, Arc<Client>),
     interaction: &Interaction,
-    (login, origin): (Option<&Login>, &'a Origin),
+    visitor: Visitor<'a>,
 ) -> Result<Outcome, Failure> {
-    let login = login.ok_or(Failure::Broken("the flow", None))?;
+    let login = visitor.login.ok_or(Failure::Broken("the flow", None))?;
     let response_type = interaction.request.response_type;
     let now = ports.clock.now();
     let code = ports.secret();
@@ -45,7 +45,7 @@ pub(super) async fn respond<'a>(
             ports,
             sight,
             client,
-            origin,
+            origin: visitor.origin,
             now,
         };
         let code = response_type.has_code().then_some(code.as_str());
@@ -55,9 +55,30 @@ pub(super) async fn respond<'a>(
         store_code(ports, &code, (granted, interaction), now).await?;
         response.code = Some(code);
     }
+    response.session_state = session_state(ports, interaction, visitor.browser_state);
     let issuer = &ports.settings.issuer;
     Ok(Outcome::Respond(
         interaction.target.success(response, issuer),
+    ))
+}
+
+/// What the client's frame asks ours by. Only OpenID Connect knows it.
+fn session_state(
+    ports: &Ports,
+    interaction: &Interaction,
+    browser_state: Option<&str>,
+) -> Option<String> {
+    let request = &interaction.request;
+    let browser_state = browser_state.filter(|_| request.scope.contains("openid"))?;
+    let origin = url::Url::parse(&request.redirect_uri).ok()?.origin();
+    // A private scheme has no pages that could hold a frame.
+    let origin = origin.is_tuple().then(|| origin.ascii_serialization())?;
+    let salt = ports.identifier();
+    Some(session_state::session_state(
+        &request.client,
+        &origin,
+        browser_state,
+        &salt,
     ))
 }
 
@@ -135,6 +156,7 @@ async fn show_tokens(
     new_grant::look_again(call, &narrowed, way).await?;
     Ok(AuthorizationResponse {
         code: None,
+        session_state: None,
         id_token: shown.id_token,
         access: shown.access,
     })
