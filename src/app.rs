@@ -15,10 +15,10 @@ pub use crate::infrastructure::mail::MailOptions;
 use crate::{
     application::{
         Ports,
-        client_keys::FetchedKeys,
         commands::know_administration::know_administration,
         courier,
         directory::Directory,
+        fetched::Fetched,
         handlers,
         limits::Limits,
         logout_notices::LogoutCarriage,
@@ -363,7 +363,8 @@ impl App {
             device_key,
             post,
             outbound,
-            client_keys: FetchedKeys::default(),
+            client_keys: Fetched::default(),
+            client_logos: Fetched::default(),
             limits,
             refusals: Refusals::default(),
             check_jwks: |jwks| validate_client_jwks(jwks).map_err(|error| error.to_string()),

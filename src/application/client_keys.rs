@@ -1,50 +1,27 @@
 //! The public keys of clients: by value from the registration, or fetched from `jwks_uri` and kept for a
 //! while (OIDC Core §10.1.1).
 //!
-//! A set is believed for [`FRESH`], so that a key which a client withdrew is dead by then. A token that
+//! A set is believed for `FRESH`, so that a key which a client withdrew is dead by then. A token that
 //! does not verify may be signed by a key that is newer than the set: it is fetched again, but not sooner
-//! than [`PAUSE`] after the last time, whatever anybody sends.
+//! than `PAUSE` after the last time, whatever anybody sends.
 
 use std::{sync::Arc, time::Duration};
 
-use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use super::{
     Failure, Ports,
+    fetched::Freshness,
     ports::{InvalidToken, SendError},
 };
-use crate::domain::{
-    client::Client, client_keys::KeySource, key::SigningAlgorithm, time::Timestamp,
-};
+use crate::domain::{client::Client, client_keys::KeySource, key::SigningAlgorithm};
 
 /// How long a fetched set is believed.
 const FRESH: Duration = Duration::from_mins(4);
 /// Between two fetches from one address.
 const PAUSE: Duration = Duration::from_secs(15);
-/// Sets of so many addresses are kept.
-const SETS: usize = 1_000;
 /// Bytes of a set at most.
 const MOST: usize = 64 * 1024;
-
-/// Sets that were fetched, by their address.
-pub struct FetchedKeys(Cache<String, Arc<Mutex<Known>>>);
-
-impl Default for FetchedKeys {
-    fn default() -> Self {
-        Self(Cache::new(SETS))
-    }
-}
-
-/// What is known of one address.
-#[derive(Clone, Default)]
-struct Known {
-    /// The set, and when it was fetched.
-    set: Option<(Arc<Value>, Timestamp)>,
-    /// When it was last tried.
-    tried_at: Option<Timestamp>,
-}
 
 /// What a key of the client signed.
 #[derive(Clone, Copy)]
@@ -91,31 +68,17 @@ fn check(
     }
 }
 
-/// The set at `uri`, not older than `age`, unless it was tried within the pause. One request fetches,
-/// the others wait for it.
+/// The set at `uri`, not older than `age` if it may be fetched. What is older than `FRESH` is not
+/// believed, even if nothing newer is to be had.
 async fn fetched(ports: &Ports, uri: &str, age: Duration) -> Result<Arc<Value>, Failure> {
-    let slot = ports
-        .client_keys
-        .0
-        .get_or_insert_with(uri, || Ok::<_, std::convert::Infallible>(Arc::default()));
-    let Ok(slot) = slot;
-    let mut known = slot.lock().await;
-    let now = ports.clock.now();
-    let recent = |at: Timestamp, age: Duration| at <= now && now.since(at) < age;
-    let may_try = known.tried_at.is_none_or(|at| !recent(at, PAUSE));
-    let is_fresh = known.set.as_ref().is_some_and(|(_, at)| recent(*at, age));
-    if !is_fresh && may_try {
-        known.tried_at = Some(now);
-        match fetch(ports, uri).await {
-            Ok(set) => known.set = Some((Arc::new(set), now)),
-            Err(error) => tracing::warn!(uri, %error, "the keys of a client cannot be fetched"),
-        }
-    }
-    // What is older than that is not believed, even if nothing newer is to be had.
-    match &known.set {
-        Some((set, at)) if recent(*at, FRESH.max(age)) => Ok(set.clone()),
-        _ => Err(Failure::Unavailable("the jwks_uri of the client", None)),
-    }
+    let freshness = Freshness {
+        age,
+        most: FRESH,
+        pause: PAUSE,
+    };
+    let when = (ports.clock.now(), freshness);
+    let set = ports.client_keys.get(uri, when, fetch(ports, uri)).await;
+    set.ok_or(Failure::Unavailable("the jwks_uri of the client", None))
 }
 
 async fn fetch(ports: &Ports, uri: &str) -> Result<Value, SendError> {

@@ -3,12 +3,14 @@
 pub mod access;
 pub mod administration;
 pub mod client_auth;
-pub mod client_keys;
+mod client_keys;
+pub mod client_logos;
 pub mod commands;
 pub mod courier;
 pub mod directory;
 mod error;
 pub mod explanation;
+pub mod fetched;
 pub mod handlers;
 pub mod interactions;
 pub mod issue;
@@ -32,8 +34,8 @@ pub mod upkeep;
 use std::sync::Arc;
 
 use self::{
-    client_keys::FetchedKeys,
     directory::Directory,
+    fetched::Fetched,
     limits::Limits,
     mail::PostOffice,
     ports::{
@@ -43,6 +45,7 @@ use self::{
     settings::Settings,
 };
 pub use self::{error::Failure, new_password::NewPasswordError};
+use crate::domain::brand::Logo;
 use crate::protocol::{known_device::DeviceKey, refresh::RefreshKey};
 
 /// Everything a use case may need. One per process.
@@ -74,7 +77,9 @@ pub struct Ports {
     /// The way to servers of clients.
     pub outbound: Arc<dyn Outbound>,
     /// Keys that were fetched from servers of clients.
-    pub client_keys: FetchedKeys,
+    pub client_keys: Fetched<serde_json::Value>,
+    /// Pictures that were fetched from servers of clients.
+    pub client_logos: Fetched<Logo>,
     /// How much was asked.
     pub limits: Limits,
     /// Refusals that share a line of the trail.

@@ -1,6 +1,6 @@
 //! Content Security Policy Level 3: one policy per page, built from what the page contains.
 //!
-//! Everything starts forbidden. A page adds its forms, its logo, its script (by nonce) and its frames, and nothing
+//! Everything starts forbidden. A page adds its forms, its script (by nonce) and its frames, and nothing
 //! that a client or a user supplied reaches the header except a parsed scheme or origin.
 
 use std::fmt;
@@ -52,7 +52,6 @@ pub struct PagePolicy {
     own_forms: bool,
     onward: Option<Onward>,
     app_scheme: Option<String>,
-    image: Option<String>,
     script: Option<Nonce>,
     frames: Vec<String>,
     opener: Opener,
@@ -66,7 +65,6 @@ impl PagePolicy {
             own_forms: false,
             onward: None,
             app_scheme: None,
-            image: None,
             script: None,
             frames: Vec::new(),
             opener: Opener::Severed,
@@ -92,13 +90,6 @@ impl PagePolicy {
                 self.app_scheme = Some(scheme.to_owned());
             }
         }
-        self
-    }
-
-    /// One image of another origin: a client's logo.
-    #[must_use]
-    pub fn image(mut self, source: &Url) -> Self {
-        self.image = Some(source.origin().ascii_serialization());
         self
     }
 
@@ -183,9 +174,6 @@ impl PagePolicy {
 impl fmt::Display for PagePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("default-src 'none'; style-src 'self'; img-src 'self'")?;
-        if let Some(origin) = &self.image {
-            write!(f, " {origin}")?;
-        }
         if let Some(nonce) = &self.script {
             write!(f, "; script-src 'nonce-{nonce}'")?;
         }
@@ -290,10 +278,9 @@ mod tests {
 
     #[test]
     fn an_address_cannot_add_directives() {
-        let logo = url("https://rp.example/a;script-src *;/logo.png");
-        let policy = PagePolicy::bare().image(&logo).frame(&logo).frame(&logo);
+        let frame = url("https://rp.example/a;script-src *;/out");
+        let policy = PagePolicy::bare().frame(&frame).frame(&frame);
         let text = policy.to_string();
-        assert!(text.contains("img-src 'self' https://rp.example;"));
         assert!(text.contains("frame-src https://rp.example;"));
         assert!(!text.contains("script-src"));
     }

@@ -22,8 +22,8 @@ use super::{
     },
     pages::{
         ErrorCause, IndexPage, LoggedOutPage, ServerMode, account, account_deletion,
-        account_profile, account_sessions, choose, confirm_email, consent, login, register, reset,
-        way,
+        account_profile, account_sessions, choose, client_logo, confirm_email, consent, login,
+        register, reset, way,
     },
     respond,
 };
@@ -79,6 +79,7 @@ pub fn router<S: SessionStore + Clone>(
         .route(reset::FORGOT, get(reset::ask).post(reset::send))
         .route(reset::RESET, get(reset::get).post(reset::post))
         .route(paths::CHECK_SESSION, get(check_session::get))
+        .route(client_logo::LOGO, get(client_logo::get))
         .route("/logged-out", get(logged_out))
         .route("/", get(index))
         .merge(development.unwrap_or_default())

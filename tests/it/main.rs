@@ -16,6 +16,7 @@ mod claims_parameter;
 mod cli;
 mod client_assertions;
 mod client_keys;
+mod client_logos;
 mod client_logout;
 mod clock_steps;
 mod clocks;

@@ -20,8 +20,6 @@ pub struct ClientView<'a> {
 pub struct ClientLinks<'a> {
     /// `client_uri`
     pub home: Option<HttpsUrl<'a>>,
-    /// `logo_uri`
-    pub logo: Option<HttpsUrl<'a>>,
     /// `policy_uri`
     pub policy: Option<HttpsUrl<'a>>,
     /// `tos_uri`
@@ -77,14 +75,6 @@ impl<'a> ClientView<'a> {
     pub(super) fn allow_forms(&self, policy: PagePolicy) -> PagePolicy {
         match &self.redirect_uri {
             Some(target) => policy.forms_ending_at(target),
-            None => policy,
-        }
-    }
-
-    /// Allows the application's logo.
-    pub(super) fn allow_logo(&self, policy: PagePolicy) -> PagePolicy {
-        match self.links.logo.and_then(HttpsUrl::url) {
-            Some(logo) => policy.image(&logo),
             None => policy,
         }
     }

@@ -11,7 +11,7 @@ use axum::{
 use tower_sessions::Session;
 
 use super::{
-    ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText, claim_word,
+    ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText, claim_word, client_logo,
     login::{checked_form, display_name},
     way,
 };
@@ -49,10 +49,12 @@ pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) ->
     };
     let request = &waiting.interaction.request;
     let view = ClientView::new(&client.name, &request.redirect_uri).with_links(links(client));
+    let logo = client_logo::address(client);
     let page = ConsentPage {
         interaction: id,
         csrf: &cookies::form_token(secret.as_deref().unwrap_or_default()),
         client: view,
+        logo: logo.as_deref(),
         action: &way::to(Question::Consent, id, &client.id),
         another: &way::to_another_account(id, &client.id),
         user: &display_name(user),
@@ -81,7 +83,6 @@ fn links(client: &Client) -> ClientLinks<'_> {
     }
     ClientLinks {
         home: parse(client.links.client.as_ref()),
-        logo: parse(client.links.logo.as_ref()),
         policy: parse(client.links.policy.as_ref()),
         terms: parse(client.links.terms.as_ref()),
     }

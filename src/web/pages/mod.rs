@@ -10,6 +10,7 @@ pub mod account_sessions;
 mod account_views;
 pub mod choose;
 mod client;
+pub mod client_logo;
 pub mod confirm_email;
 pub mod consent;
 pub mod dev_mail;

@@ -174,6 +174,8 @@ pub struct ConsentPage<'a> {
     pub csrf: &'a str,
     /// Who asks.
     pub client: ClientView<'a>,
+    /// The application's picture, at this server.
+    pub logo: Option<&'a str>,
     /// Who is asked: the display name or username of the session's user.
     pub user: &'a str,
     /// What is asked for.
@@ -185,7 +187,7 @@ pub struct ConsentPage<'a> {
 impl Page for ConsentPage<'_> {
     fn policy(&self) -> PagePolicy {
         let policy = PagePolicy::bare().own_forms().keep_opener();
-        self.client.allow_logo(self.client.allow_forms(policy))
+        self.client.allow_forms(policy)
     }
 }
 
