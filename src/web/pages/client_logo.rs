@@ -63,5 +63,9 @@ fn picture(logo: &Logo) -> Response {
     );
     headers.insert(header::CACHE_CONTROL, MAX_AGE);
     headers.insert(header::CONTENT_SECURITY_POLICY, INERT);
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
