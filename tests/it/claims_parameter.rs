@@ -95,7 +95,7 @@ on_both! {
 }
 
 on_both! {
-    async fn an_essential_acr_that_no_login_reaches_is_refused_and_a_wish_is_not(app: TestApp) {
+    async fn c042_an_essential_acr_that_no_login_reaches_is_refused_and_a_wish_is_not(app: TestApp) {
         let asked = |essential: bool, acr: &str| {
             json!({ "id_token": { "acr": { "essential": essential, "values": [acr] } } })
         };
@@ -138,7 +138,7 @@ on_both! {
 }
 
 on_both! {
-    async fn whatever_is_no_claims_request_is_an_invalid_request(app: TestApp) {
+    async fn c042_whatever_is_no_claims_request_is_an_invalid_request(app: TestApp) {
         let long = json!({ "userinfo": { "x".repeat(5000): null } }).to_string();
         for text in ["{", "[]", "1", r#"{"userinfo": 1}"#, r#"{"id_token": {"sub": 1}}"#, long.as_str()] {
             let answer = Browser::new(&app).authorize("web", &[("claims", text)]).await;
