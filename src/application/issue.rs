@@ -76,7 +76,7 @@ pub async fn prepare(
     sight: &Sight<'_>,
     issue: Issue<'_>,
 ) -> Result<Prepared, Failure> {
-    let mint = Mint::new((ports, sight), (issue.client, issue.grant), issue.now).await?;
+    let mut mint = Mint::new((ports, sight), (issue.client, issue.grant), issue.now).await?;
     let access = mint.access_token()?;
     let beside = Beside {
         access_token: Some(&access.value),
@@ -131,7 +131,7 @@ impl Shown {
 
 /// Makes the tokens that the response type asks for. Nothing is written.
 pub async fn show(ports: &Ports, sight: &Sight<'_>, show: Show<'_>) -> Result<Shown, Failure> {
-    let mint = Mint::new((ports, sight), (show.client, show.grant), show.now).await?;
+    let mut mint = Mint::new((ports, sight), (show.client, show.grant), show.now).await?;
     let response_type = show.response_type;
     let access = response_type
         .has_token()
@@ -227,12 +227,13 @@ impl<'a> Mint<'a> {
         self.client.rights.mapped(place, &self.grant.scope, known)
     }
 
-    fn access_token(&self) -> Result<Minted, Failure> {
+    /// Once: the epoch goes along.
+    fn access_token(&mut self) -> Result<Minted, Failure> {
         let stamp = Stamp {
             id: self.ports.identifier(),
             now: self.now,
             lifetime: self.lifetime,
-            epoch: self.epoch.clone(),
+            epoch: std::mem::take(&mut self.epoch),
         };
         let (issuer, mapped) = (&self.ports.settings.issuer, self.mapped(Place::AccessToken));
         let claims = AccessToken::new(&self.grant, &self.release, mapped, issuer, stamp);

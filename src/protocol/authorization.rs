@@ -73,6 +73,11 @@ impl RawAuthorization {
         Self { params }
     }
 
+    /// The parameters as they came.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// The client that asks.
     pub fn client_id(&self) -> Result<ClientId, Unanswerable> {
         self.params

@@ -153,7 +153,7 @@ pub async fn end(session: &Session, cookies: &Cookies) -> Result<Option<HeaderVa
 pub fn browser_state(session: &Session) -> Option<String> {
     session
         .id()
-        .map(|id| session_state::browser_state(&id.to_string()))
+        .map(|id| session_state::browser_state(&id.0.to_be_bytes()))
 }
 
 /// When the session ends by itself if it is not used again.

@@ -82,7 +82,7 @@ async fn begin(web: &Web, session: &Session, parts: &Parts, params: Params) -> R
     let visitor = Visitor {
         login: login.as_ref(),
         browser_state: browser_state.as_deref(),
-        origin: &context::origin(parts),
+        origin: &|| context::origin(parts),
     };
     match authorize::begin(&web.ports, params, visitor).await {
         Ok(outcome) => show(web, parts, outcome, visitor).await,
@@ -106,7 +106,7 @@ pub async fn resume(State(web): State<Arc<Web>>, session: Session, parts: Parts)
     let visitor = Visitor {
         login: login.as_ref(),
         browser_state: browser_state.as_deref(),
-        origin: &context::origin(&parts),
+        origin: &|| context::origin(&parts),
     };
     match authorize::resume(&web.ports, id, secret.as_deref(), visitor).await {
         Ok(outcome) => {

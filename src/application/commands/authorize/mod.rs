@@ -59,8 +59,8 @@ pub struct Visitor<'a> {
     pub login: Option<&'a Login>,
     /// The state of the browser, which changes with its session (OIDC Session Management §3.2).
     pub browser_state: Option<&'a str>,
-    /// Where the request comes from.
-    pub origin: &'a Origin,
+    /// Where the request comes from; most requests need not say.
+    pub origin: &'a (dyn Fn() -> Origin + Sync),
 }
 
 /// An interaction as it stands.
@@ -79,7 +79,7 @@ pub async fn begin(
     params: Params,
     visitor: Visitor<'_>,
 ) -> Result<Outcome, Failure> {
-    let raw = RawAuthorization::parse(params.clone());
+    let raw = RawAuthorization::parse(params);
     let id = match raw.client_id() {
         Ok(id) => id,
         Err(error) => return Ok(unanswerable(None, error)),
@@ -89,7 +89,7 @@ pub async fn begin(
         return Ok(unanswerable(Some(&id), Unanswerable::unknown(&id)));
     };
     // What a request object says wins over what stands beside it, the address of the answer included.
-    let (raw, unresolved) = match request_objects::resolve(ports, &client, &params).await {
+    let (raw, unresolved) = match request_objects::resolve(ports, &client, raw.params()).await {
         Ok(Some(params)) => (RawAuthorization::parse(params), None),
         Ok(None) => (raw, None),
         Err(failure) => (raw, Some(failure)),

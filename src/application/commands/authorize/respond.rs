@@ -28,11 +28,11 @@ use crate::{
 };
 
 /// Makes what the response type asks for.
-pub(super) async fn respond<'a>(
-    ports: &'a Ports,
-    (sight, client): (Sight<'a>, Arc<Client>),
+pub(super) async fn respond(
+    ports: &Ports,
+    (sight, client): (Sight<'_>, Arc<Client>),
     interaction: &Interaction,
-    visitor: Visitor<'a>,
+    visitor: Visitor<'_>,
 ) -> Result<Outcome, Failure> {
     let login = visitor.login.ok_or(Failure::Broken("the flow", None))?;
     let response_type = interaction.request.response_type;
@@ -41,11 +41,12 @@ pub(super) async fn respond<'a>(
     let granted = grant(interaction, login, &code, now);
     let mut response = AuthorizationResponse::default();
     if response_type.shows_tokens() {
+        let origin = (visitor.origin)();
         let call = Call {
             ports,
             sight,
             client,
-            origin: visitor.origin,
+            origin: &origin,
             now,
         };
         let code = response_type.has_code().then_some(code.as_str());
@@ -70,9 +71,7 @@ fn session_state(
 ) -> Option<String> {
     let request = &interaction.request;
     let browser_state = browser_state.filter(|_| request.scope.contains("openid"))?;
-    let origin = url::Url::parse(&request.redirect_uri).ok()?.origin();
-    // A private scheme has no pages that could hold a frame.
-    let origin = origin.is_tuple().then(|| origin.ascii_serialization())?;
+    let origin = session_state::origin(&request.redirect_uri)?;
     let salt = ports.identifier();
     Some(session_state::session_state(
         &request.client,
