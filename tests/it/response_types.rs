@@ -11,7 +11,9 @@ use countersign::domain::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::support::app::{Answer, Browser, ISSUER, Stage, TestApp, claims, on_both};
+use super::support::app::{
+    Answer, Browser, CALLBACK, ISSUER, Stage, TestApp, claims, on_both, random_offset,
+};
 
 const STAGES: [Stage; 2] = [Stage::Embedded, Stage::Servers];
 const FORMATS: [AccessTokenFormat; 2] = [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque];
@@ -371,4 +373,57 @@ async fn the_token_endpoint_does_not_know_the_implicit_grant() {
     let app = every_type(Stage::Embedded).await;
     let answer = app.token("web", &[("grant_type", "implicit")]).await;
     answer.assert_error(400, "unsupported_grant_type");
+}
+
+/// A logout against a response that is under way: whichever comes first, no token of it outlives the
+/// session (security.md 136).
+#[tokio::test]
+async fn c136_no_token_of_the_browser_outlives_a_logout_that_races_it() {
+    for stage in STAGES {
+        let app = every_type(stage).await;
+        let (mut issued, mut refused) = (0, 0);
+        for round in 0..150 {
+            let format = FORMATS[round % 2];
+            app.change_client("web", |client| {
+                client.tokens.access_token_format = format;
+            })
+            .await;
+            let mut browser = Browser::new(&app);
+            let fields = [("response_type", "id_token token")];
+            let answer = browser.authorize("web", &fields).await;
+            let first = browser.finish(answer).await;
+            let hint = first.location_param("id_token").unwrap();
+            let mut other = Browser::new(&app);
+            other.cookies = browser.cookies.clone();
+            let logout = format!("/oauth2/logout?id_token_hint={hint}");
+            let (answer, _) = tokio::join!(
+                async {
+                    tokio::time::sleep(random_offset()).await;
+                    browser.authorize("web", &fields).await
+                },
+                async {
+                    tokio::time::sleep(random_offset()).await;
+                    other.get(&logout).await
+                },
+            );
+            let tokens = [&first, &answer].map(|answer| {
+                let is_answer =
+                    answer.status.as_u16() == 303 && answer.location().starts_with(CALLBACK);
+                is_answer
+                    .then(|| answer.location_param("access_token"))
+                    .flatten()
+            });
+            match tokens[1] {
+                Some(_) => issued += 1,
+                None => refused += 1,
+            }
+            for token in tokens.iter().flatten() {
+                assert_eq!(userinfo(&app, token).await, 401, "round {round}");
+            }
+        }
+        assert!(
+            issued + refused == 150 && refused > 0,
+            "{issued} issued, {refused} refused"
+        );
+    }
 }
