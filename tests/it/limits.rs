@@ -382,3 +382,31 @@ on_both! {
         assert_eq!(answer.location_param("state").as_deref(), Some(long.as_str()));
     }
 }
+
+#[tokio::test]
+async fn c121_a_flood_of_registrations_is_put_off() {
+    for stage in [Stage::Embedded, Stage::Servers] {
+        let app = TestApp::start_with(stage, |settings| {
+            settings.features.registration = true;
+            settings.request_limits = RequestLimits::OFF;
+            settings.request_limits.login = Some(3);
+            settings.request_limits.network_factor = 100;
+        })
+        .await;
+        let node = Node::of(&app.app);
+        let register = || {
+            let metadata = r#"{"redirect_uris": ["https://rp.example/cb"]}"#;
+            let request = Request::post("/oauth2/register");
+            let request = request.header(header::CONTENT_TYPE, "application/json");
+            request.body(Body::from(metadata)).unwrap()
+        };
+        for _ in 0..3 {
+            let answer = node.send(HOME, register()).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        }
+        let answer = node.send(HOME, register()).await;
+        assert_limited(&answer, "address", 3);
+        let elsewhere = node.send(ELSEWHERE, register()).await;
+        assert_eq!(elsewhere.status, StatusCode::CREATED);
+    }
+}
