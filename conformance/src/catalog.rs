@@ -264,9 +264,12 @@ impl Run {
 
     /// What the provider offers: nothing beyond `code` where the plan has no use for it.
     pub(crate) fn response_types(&self) -> &'static [&'static str] {
+        // Dynamic providers must offer the implicit flow too (OIDC Discovery §3).
+        let is_dynamic =
+            self.plan == DYNAMIC || self.plan == WIDE && self.registration == Registration::Dynamic;
         let is_code = self.plan == CONFIG
             || self.plan.contains("basic")
-            || self.response_type == Some("code") && self.plan != DYNAMIC;
+            || self.response_type == Some("code") && !is_dynamic;
         if is_code { &["code"] } else { &RESPONSE_TYPES }
     }
 
