@@ -76,7 +76,7 @@ async fn fetched(ports: &Ports, uri: &str, age: Duration) -> Result<Arc<Value>, 
         most: FRESH,
         pause: PAUSE,
     };
-    let when = (ports.clock.now(), freshness);
+    let when = (&*ports.clock, freshness);
     let set = ports.client_keys.get(uri, when, fetch(ports, uri)).await;
     set.ok_or(Failure::Unavailable("the jwks_uri of the client", None))
 }

@@ -18,7 +18,7 @@ const MOST: usize = 64 * 1024;
 /// The picture of a client, if it has one that can be had.
 pub async fn logo_of(ports: &Ports, client: &Client) -> Option<Arc<Logo>> {
     let uri = client.links.logo.as_ref()?;
-    let when = (ports.clock.now(), FRESHNESS);
+    let when = (&*ports.clock, FRESHNESS);
     ports.client_logos.get(uri, when, fetch(ports, uri)).await
 }
 

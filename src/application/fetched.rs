@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
-use super::ports::SendError;
+use super::ports::{Clock, SendError};
 use crate::domain::time::Timestamp;
 
 /// So many addresses are remembered.
@@ -51,7 +51,7 @@ impl<T> Fetched<T> {
     pub(super) async fn get(
         &self,
         uri: &str,
-        (now, freshness): (Timestamp, Freshness),
+        (clock, freshness): (&dyn Clock, Freshness),
         fetch: impl Future<Output = Result<T, SendError>> + Send,
     ) -> Option<Arc<T>> {
         let slot = self
@@ -59,6 +59,8 @@ impl<T> Fetched<T> {
             .get_or_insert_with(uri, || Ok::<_, Infallible>(Arc::default()));
         let Ok(slot) = slot;
         let mut known = slot.lock().await;
+        // Whoever waited looks at the clock now: what came meanwhile is not from the future.
+        let now = clock.now();
         let is_within = |at: Timestamp, age: Duration| at <= now && now.since(at) < age;
         let is_fresh = known
             .value

@@ -203,7 +203,7 @@ keys! {
     "limits.introspection_per_address": Integer = "60000", "Introspections in a minute from one address.";
     "limits.revocation_per_address": Integer = "6000", "Revocations in a minute from one address.";
     "limits.authorization_per_address": Integer = "1200", "Authorization requests in a minute from one address.";
-    "limits.login_forms_per_address": Integer = "300", "Login forms sent in a minute from one address, right or wrong.";
+    "limits.login_forms_per_address": Integer = "300", "Login forms sent in a minute from one address, right or wrong; at most as many registrations of applications.";
     "limits.network_factor": Integer = "4",
         "How many times as much may come from the network around an address: IPv4 /24, IPv6 /48.";
     "limits.requests_per_client": Integer = "60000",

@@ -119,6 +119,11 @@ async fn a_client_reads_changes_and_removes_itself() {
             assert_eq!(read[member], client[member], "{member}");
         }
         assert_eq!(read["client_secret"], Value::Null, "secrets are told once");
+        // RFC 7592 §3: the answer to each has it.
+        assert_eq!(
+            read["registration_access_token"],
+            client["registration_access_token"]
+        );
 
         let change = json!({ "client_id": id, "redirect_uris": ["https://rp.example/other"], "client_name": "New" });
         let changed = at_client(&app, &client, Method::PUT, Some(&change)).await;

@@ -427,3 +427,31 @@ async fn c136_no_token_of_the_browser_outlives_a_logout_that_races_it() {
         );
     }
 }
+
+/// What was asked for before the registration shrank is not granted after it (as for a code).
+#[tokio::test]
+async fn what_the_client_may_not_ask_for_any_more_is_not_in_a_token_of_the_browser() {
+    for stage in STAGES {
+        let app = every_type(stage).await;
+        let mut browser = Browser::new(&app);
+        let fields = [
+            ("response_type", "id_token token"),
+            ("scope", "openid email phone"),
+        ];
+        let answer = browser.authorize("web", &fields).await;
+        app.change_client("web", |client| {
+            client.scope = client.scope.without("phone");
+        })
+        .await;
+        let answer = browser.finish(answer).await;
+        assert_eq!(
+            answer.location_param("scope").as_deref(),
+            Some("email openid")
+        );
+        let token = claims(&answer.location_param("access_token").unwrap());
+        assert!(
+            !token["scope"].as_str().unwrap().contains("phone"),
+            "{token}"
+        );
+    }
+}

@@ -106,6 +106,8 @@ pub struct ClientEdit {
     pub response_modes: Option<BTreeSet<ResponseMode>>,
     /// The response types that it may ask for; `code` where empty. Its grant types follow.
     pub response_types: Option<BTreeSet<ResponseType>>,
+    /// Whether its codes may lead to refresh tokens.
+    pub refreshes: Option<bool>,
     /// Whether authorization requests need PKCE.
     pub pkce: Option<PkcePolicy>,
     /// When users are asked.
@@ -242,6 +244,13 @@ pub(super) fn apply(
     if let Some(types) = edit.response_types {
         set_response_types(client, types)?;
     }
+    if let Some(refreshes) = edit.refreshes {
+        if refreshes && client.grant_types.contains(&GrantType::AuthorizationCode) {
+            client.grant_types.insert(GrantType::RefreshToken);
+        } else {
+            client.grant_types.remove(&GrantType::RefreshToken);
+        }
+    }
     client.scope = edit.scope.unwrap_or_else(|| client.scope.clone());
     client.pkce = edit.pkce.unwrap_or(client.pkce);
     client.consent = edit.consent.unwrap_or(client.consent);
@@ -274,11 +283,14 @@ fn set_response_types(
         types.insert(ResponseType::CODE);
     }
     let grants = &mut client.grant_types;
-    let of_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-    grants.retain(|grant| !of_code.contains(grant) && *grant != GrantType::Implicit);
+    let had_code = grants.remove(&GrantType::AuthorizationCode);
+    grants.remove(&GrantType::Implicit);
     grants.extend(types.iter().flat_map(|it| it.grant_types()));
-    if grants.contains(&GrantType::AuthorizationCode) {
-        grants.insert(GrantType::RefreshToken);
+    // Refreshing goes with codes: it comes with the first and goes with the last.
+    match (had_code, grants.contains(&GrantType::AuthorizationCode)) {
+        (false, true) => drop(grants.insert(GrantType::RefreshToken)),
+        (true, false) => drop(grants.remove(&GrantType::RefreshToken)),
+        (true, true) | (false, false) => {}
     }
     client.response_types = types;
     Ok(())

@@ -13,7 +13,7 @@ use crate::{
         trail::About,
     },
     domain::{
-        client::{Client, ClientAuthentication},
+        client::{Client, ClientAuthentication, GrantType},
         event::EventKind,
         resource::ResourceServer,
     },
@@ -118,6 +118,7 @@ fn settings(client: &Client) -> ClientEdit {
         origins: Some(client.allowed_origins.iter().cloned().collect()),
         response_modes: Some(client.response_modes.clone()),
         response_types: Some(client.response_types.clone()),
+        refreshes: Some(client.grant_types.contains(&GrantType::RefreshToken)),
         pkce: Some(client.pkce),
         consent: Some(client.consent),
         jwks,

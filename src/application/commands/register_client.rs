@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use super::edit_client::{self, ClientEdit, check_resources};
@@ -126,8 +126,8 @@ pub(super) fn check(
         kind,
         method,
         secret,
-        jwks: settings.jwks.clone(),
-        fetches: matches!(settings.jwks_uri, edit_client::Change::Set(_)),
+        has_keys: settings.jwks.is_some()
+            || matches!(settings.jwks_uri, edit_client::Change::Set(_)),
     };
     let (authentication, secret) = authentication(registrar, proof)?;
     // Every client has one, and applying checks it.
@@ -235,9 +235,8 @@ struct Proof {
     kind: ClientKind,
     method: Option<ClientAuthMethod>,
     secret: Option<SecretString>,
-    jwks: Option<Value>,
-    /// Whether its keys are at an address.
-    fetches: bool,
+    /// Whether it says what its keys are, or where.
+    has_keys: bool,
 }
 
 fn authentication(
@@ -248,11 +247,10 @@ fn authentication(
         kind,
         method,
         secret,
-        jwks,
-        fetches,
+        has_keys,
     } = proof;
     let method = method.unwrap_or(match kind {
-        _ if jwks.is_some() || fetches => ClientAuthMethod::PrivateKeyJwt,
+        _ if has_keys => ClientAuthMethod::PrivateKeyJwt,
         ClientKind::Spa | ClientKind::Native => ClientAuthMethod::None,
         ClientKind::Web | ClientKind::Service => ClientAuthMethod::ClientSecretBasic,
     });
@@ -275,12 +273,13 @@ fn authentication(
         )),
         ClientAuthMethod::None => Ok((ClientAuthentication::None, None)),
         ClientAuthMethod::PrivateKeyJwt => {
-            let nothing = || json!({ "keys": [] });
-            let jwks = jwks.or_else(|| fetches.then(nothing)).ok_or_else(|| {
-                RegistrarError::invalid("jwks", "private_key_jwt needs the public keys")
-            })?;
+            if !has_keys {
+                let problem = "private_key_jwt needs the public keys";
+                return Err(RegistrarError::invalid("jwks", problem));
+            }
             let authentication = ClientAuthentication::PrivateKeyJwt {
-                jwks,
+                // Filled, and checked, with the other settings.
+                jwks: json!({ "keys": [] }),
                 algorithm: None,
                 audience: AssertionAudience::Issuer,
             };

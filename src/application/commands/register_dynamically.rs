@@ -20,10 +20,7 @@ use crate::{
         trail::{self, About, Origin},
     },
     domain::{
-        client::{
-            AssertionAudience, Client, ClientAuthMethod, ClientAuthentication, GrantType,
-            PkcePolicy,
-        },
+        client::{AssertionAudience, Client, ClientAuthMethod, ClientAuthentication, PkcePolicy},
         client_registration::SelfRegistration,
         event::{Actor, EventKind},
         id::ClientId,
@@ -103,9 +100,7 @@ pub async fn register(
     work.add_client(&registered.client).await?;
     record(ports, &*work, (EventKind::ClientCreated, &id), origin).await?;
     work.commit().await?;
-    let mut told = told(ports, &registered);
-    told.insert("registration_access_token".into(), token.into());
-    Ok(told)
+    Ok(told(ports, &registered, &token))
 }
 
 /// What a client is registered as.
@@ -117,7 +112,7 @@ pub async fn read(
     let found = ports.store.reader().client(id).await?;
     let client = admitted(found, token)?;
     let secret = None;
-    Ok(told(ports, &Registered { client, secret }))
+    Ok(told(ports, &Registered { client, secret }, token))
 }
 
 /// Replaces everything that a client is registered as (RFC 7592 §2.2). A secret stays as long as the
@@ -150,7 +145,7 @@ pub async fn change(
     work.update_client(&registered.client).await?;
     record(ports, &*work, (EventKind::ClientChanged, id), origin).await?;
     work.commit().await?;
-    Ok(told(ports, &registered))
+    Ok(told(ports, &registered, token))
 }
 
 /// Removes a client, with its grants and consents.
@@ -215,9 +210,16 @@ fn build(
         let problem = format!("{unknown} is not supported");
         return Err(MetadataError::new("response_types", problem).into());
     }
-    if !features.algorithms.contains(&metadata.id_token_algorithm) {
-        let problem = "there is no key for it";
-        return Err(MetadataError::new("id_token_signed_response_alg", problem).into());
+    for (member, algorithm) in [
+        (
+            "id_token_signed_response_alg",
+            Some(metadata.id_token_algorithm),
+        ),
+        ("userinfo_signed_response_alg", metadata.userinfo_algorithm),
+    ] {
+        if algorithm.is_some_and(|it| !features.algorithms.contains(&it)) {
+            return Err(MetadataError::new(member, "there is no key for it").into());
+        }
     }
     let [frontchannel, backchannel] = metadata.logout;
     let is_closed = |uri: &String| uri.parse().is_ok_and(|url| ports.outbound.refuses(&url));
@@ -254,6 +256,7 @@ fn build(
             post_logout_redirect_uris: Some(metadata.post_logout_redirect_uris),
             scope: Some(metadata.scope),
             response_types: Some(metadata.response_types),
+            refreshes: Some(metadata.refreshes),
             pkce: Some(PkcePolicy::Optional),
             jwks: metadata.jwks,
             jwks_uri: Change::to(metadata.jwks_uri),
@@ -275,9 +278,6 @@ fn build(
         },
     };
     let (mut client, secret) = register_client::check(registrar, command)?;
-    if !metadata.refreshes {
-        client.grant_types.remove(&GrantType::RefreshToken);
-    }
     if let ClientAuthentication::PrivateKeyJwt { algorithm, .. } = &mut client.authentication {
         *algorithm = metadata.authentication_algorithm;
     }
@@ -298,8 +298,8 @@ fn host(redirect_uris: &[String]) -> String {
     host.unwrap_or_else(|| "Application".to_owned())
 }
 
-/// The answer of RFC 7591 §3.2.1.
-fn told(ports: &Ports, registered: &Registered) -> Map<String, Value> {
+/// The answer of RFC 7591 §3.2.1 and RFC 7592 §3, which has the registration access token each time.
+fn told(ports: &Ports, registered: &Registered, token: &str) -> Map<String, Value> {
     let mut told = describe(&registered.client);
     if let Some(secret) = &registered.secret {
         told.insert("client_secret".into(), expose(secret).into());
@@ -308,6 +308,7 @@ fn told(ports: &Ports, registered: &Registered) -> Map<String, Value> {
     let path = format!("{}/{}", paths::REGISTER, registered.client.id);
     let uri = ports.settings.issuer.url(&path);
     told.insert("registration_client_uri".into(), uri.into());
+    told.insert("registration_access_token".into(), token.into());
     told
 }
 

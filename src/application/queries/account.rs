@@ -40,6 +40,7 @@ pub async fn export(ports: &Ports, user: &User) -> Result<Value, Failure> {
                 "client_id": consent.client,
                 "name": name,
                 "scope": consent.scope,
+                "claims": consent.claims,
                 "allowed_at": consent.granted_at,
             })
         })

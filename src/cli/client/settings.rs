@@ -230,6 +230,7 @@ impl Settings {
             pkce: self.pkce.map(Into::into),
             consent: self.consent.map(Into::into),
             jwks: self.jwks.as_ref().map(read_jwks).transpose()?,
+            refreshes: None,
             jwks_uri: Change::to(self.links.jwks_uri),
             request_uris: some(self.links.request_uri),
             request_object_algorithm: Change::to(self.links.request_object_alg),

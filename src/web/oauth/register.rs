@@ -8,10 +8,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::{
     application::{
+        Failure,
         commands::register_dynamically::{self, RegistrationError},
         limits::Endpoint,
     },
@@ -26,27 +27,23 @@ use crate::{
 
 /// POST: a new client.
 pub async fn post(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
-    let standing = match limits::enter(&web, &parts, Endpoint::Registration).await {
-        Ok(standing) => standing,
-        Err(limited) => return limits::refuse(limited),
-    };
-    let origin = context::origin(&parts);
     let registered = async {
         let metadata = metadata(&parts, &body)?;
-        register_dynamically::register(&web.ports, metadata, &origin).await
+        let origin = context::origin(&parts);
+        let told = register_dynamically::register(&web.ports, metadata, &origin).await?;
+        Ok(answer::json(StatusCode::CREATED, &told))
     };
-    let mut response = answered(registered.await, StatusCode::CREATED);
-    limits::tell(&mut response, standing);
-    response
+    counted(&web, &parts, registered).await
 }
 
 /// GET: what the client is registered as.
 pub async fn get(State(web): State<Arc<Web>>, Path(id): Path<String>, parts: Parts) -> Response {
     let read = async {
-        let token = token(&parts)?;
-        register_dynamically::read(&web.ports, &ClientId::new(id), token).await
+        let (id, token) = (ClientId::new(id), token(&parts)?);
+        let told = register_dynamically::read(&web.ports, &id, token).await?;
+        Ok(answer::json(StatusCode::OK, &told))
     };
-    answered(read.await.map_err(RegistrationError::from), StatusCode::OK)
+    counted(&web, &parts, read).await
 }
 
 /// PUT: what the client shall be instead.
@@ -56,30 +53,42 @@ pub async fn put(
     parts: Parts,
     body: Bytes,
 ) -> Response {
-    let origin = context::origin(&parts);
     let changed = async {
-        let token = token(&parts).map_err(crate::application::Failure::from)?;
+        let (id, token) = (ClientId::new(id), token(&parts)?);
         let metadata = metadata(&parts, &body)?;
-        let who = (&ClientId::new(id), token);
-        register_dynamically::change(&web.ports, who, metadata, &origin).await
+        let origin = context::origin(&parts);
+        let who = (&id, token);
+        let told = register_dynamically::change(&web.ports, who, metadata, &origin).await?;
+        Ok(answer::json(StatusCode::OK, &told))
     };
-    answered(changed.await, StatusCode::OK)
+    counted(&web, &parts, changed).await
 }
 
 /// DELETE: the end of the client.
 pub async fn delete(State(web): State<Arc<Web>>, Path(id): Path<String>, parts: Parts) -> Response {
-    let origin = context::origin(&parts);
     let removed = async {
-        let who = (&ClientId::new(id), token(&parts)?);
-        register_dynamically::remove(&web.ports, who, &origin).await
+        let (id, token) = (ClientId::new(id), token(&parts)?);
+        let origin = context::origin(&parts);
+        register_dynamically::remove(&web.ports, (&id, token), &origin).await?;
+        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        Ok((StatusCode::NO_CONTENT, no_store).into_response())
     };
-    match removed.await {
-        Ok(()) => (
-            StatusCode::NO_CONTENT,
-            [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-        )
-            .into_response(),
-        Err(failure) => answer::bearer_failure(&failure),
+    counted(&web, &parts, removed).await
+}
+
+/// Whatever comes here counts as a registration does: each looks into the database.
+async fn counted(
+    web: &Web,
+    parts: &Parts,
+    work: impl Future<Output = Result<Response, RegistrationError>>,
+) -> Response {
+    match limits::enter(web, parts, Endpoint::Registration).await {
+        Ok(standing) => {
+            let mut response = work.await.unwrap_or_else(|error| refused(&error));
+            limits::tell(&mut response, standing);
+            response
+        }
+        Err(limited) => limits::refuse(limited),
     }
 }
 
@@ -96,38 +105,33 @@ fn metadata(parts: &Parts, body: &Bytes) -> Result<ClientMetadata, MetadataError
 }
 
 /// The registration access token, which comes in the header only.
-fn token(parts: &Parts) -> Result<&str, OAuthError> {
+fn token(parts: &Parts) -> Result<&str, Failure> {
+    let invalid = |description| OAuthError::new(ErrorCode::InvalidToken, description);
     let header = context::single(&parts.headers, &header::AUTHORIZATION).ok();
-    let header = header.flatten().ok_or_else(|| {
-        OAuthError::new(
-            ErrorCode::InvalidToken,
-            "the registration access token is missing",
-        )
-    })?;
-    bearer::from_header(header).map_err(|_| {
-        OAuthError::new(
-            ErrorCode::InvalidToken,
-            "the registration access token is malformed",
-        )
-    })
+    let header = header
+        .flatten()
+        .ok_or_else(|| invalid("the registration access token is missing"))?;
+    let token = bearer::from_header(header);
+    Ok(token.map_err(|_| invalid("the registration access token is malformed"))?)
 }
 
-fn answered(result: Result<Map<String, Value>, RegistrationError>, status: StatusCode) -> Response {
-    match result {
-        Ok(told) => answer::json(status, &told),
-        Err(RegistrationError::Metadata(error)) => {
+/// The error in the form of RFC 7591 §3.2.2, or of RFC 6750 §3 where the token is at fault.
+fn refused(error: &RegistrationError) -> Response {
+    let told = |status, code: ErrorCode, description: String| {
+        let body = json!({ "error": code.as_str(), "error_description": description });
+        answer::json(status, &body)
+    };
+    match error {
+        RegistrationError::Metadata(error) => {
             tracing::info!(member = error.member, "a registration was refused");
-            let body = json!({
-                "error": error.code().as_str(),
-                "error_description": error.description(),
-            });
-            answer::json(StatusCode::BAD_REQUEST, &body)
+            told(StatusCode::BAD_REQUEST, error.code(), error.description())
         }
-        Err(error @ RegistrationError::Closed) => {
-            let code = ErrorCode::AccessDenied.as_str();
-            let body = json!({ "error": code, "error_description": error.to_string() });
-            answer::json(StatusCode::FORBIDDEN, &body)
-        }
-        Err(RegistrationError::Failed(failure)) => answer::bearer_failure(&failure),
+        RegistrationError::Closed => told(
+            StatusCode::FORBIDDEN,
+            ErrorCode::AccessDenied,
+            error.to_string(),
+        ),
+        RegistrationError::Failed(failure @ Failure::Refused(_)) => answer::bearer_failure(failure),
+        RegistrationError::Failed(failure) => answer::failure(failure, None),
     }
 }

@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::{
     ErrorCause, ScopeText, account_sessions,
     account_views::{AccountPage, ApplicationView, Done},
-    confirm_email,
+    claim_words, confirm_email,
     login::display_name,
     own_login::TO_ACCOUNT,
     reset::unfit_text,
@@ -89,6 +89,10 @@ async fn show(
         name: &connected.name,
         since: day(connected.consent.granted_at),
         scopes: ScopeText::by_meaning(connected.consent.scope.iter()),
+        claims: claim_words(
+            connected.consent.claims.iter().map(String::as_str),
+            &connected.consent.scope,
+        ),
     });
     let page = AccountPage {
         csrf: &form_token(session),

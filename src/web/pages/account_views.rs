@@ -43,6 +43,8 @@ pub struct ApplicationView<'a> {
     pub since: String,
     /// What it may do.
     pub scopes: Vec<ScopeText<'a>>,
+    /// Single details that it may see besides, in plain words.
+    pub claims: Vec<&'a str>,
 }
 
 /// What users say about themselves; posts `csrf` and every field by its claim's name.

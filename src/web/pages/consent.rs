@@ -1,6 +1,6 @@
 //! The consent page and its form.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Bytes,
@@ -11,18 +11,15 @@ use axum::{
 use tower_sessions::Session;
 
 use super::{
-    ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText, claim_word, client_logo,
+    ClientLinks, ClientView, ConsentPage, ErrorCause, HttpsUrl, ScopeText, claim_words,
+    client_logo,
     login::{checked_form, display_name},
     way,
 };
 use crate::{
     application::commands::authorize,
     domain::client::Client,
-    protocol::{
-        authentication::{Question, Step},
-        authorization::AuthorizationRequest,
-        claims_request,
-    },
+    protocol::authentication::{Question, Step},
     web::{Web, answer, context, cookies, respond, session},
 };
 
@@ -59,22 +56,9 @@ pub async fn get(State(web): State<Arc<Web>>, session: Session, parts: Parts) ->
         another: &way::to_another_account(id, &client.id),
         user: &display_name(user),
         scopes: ScopeText::by_meaning(request.scope.iter()),
-        claims: claim_words(request),
+        claims: claim_words(request.claims.granted.names(), &request.scope),
     };
     respond::html(StatusCode::OK, &page)
-}
-
-/// Single details that no scope of the request includes.
-fn claim_words(request: &AuthorizationRequest) -> Vec<&str> {
-    let names: BTreeSet<&str> = request
-        .claims
-        .granted
-        .names()
-        .filter(|claim| !claims_request::is_allowed(claim, &request.scope))
-        .collect();
-    let mut words: Vec<&str> = names.into_iter().map(claim_word).collect();
-    words.dedup();
-    words
 }
 
 fn links(client: &Client) -> ClientLinks<'_> {

@@ -35,7 +35,7 @@ pub use error::{ErrorCause, ErrorPage};
 pub use links::{FormAction, HttpsUrl, ReturnUrl};
 pub use playground_view::{PlaygroundAction, PlaygroundChoices, PlaygroundPage, Step, StepOutcome};
 pub use reset_views::{AskPage, DonePage, Key, NewPasswordPage, RegisterPage, Waiting};
-pub use scope_text::{ScopeText, claim_word};
+pub use scope_text::{ScopeText, claim_words};
 pub use views::{
     CheckSessionPage, ChoosePage, ConsentPage, FormPostPage, IndexPage, LoggedOutPage, LoginError,
     LoginPage, LoginReason, LogoutPage, ServerMode,

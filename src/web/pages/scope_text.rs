@@ -1,5 +1,9 @@
 //! Scopes in plain words (OIDC Core sections 5.4 and 11, and our own), for the consent page.
 
+use std::collections::BTreeSet;
+
+use crate::{domain::scope::Scope, protocol::claims_request};
+
 /// What a scope means to the person who is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeText<'a> {
@@ -14,8 +18,16 @@ pub enum ScopeText<'a> {
     Custom(&'a str),
 }
 
+/// The words for claims that were asked for by name and that `scope` does not include, each once.
+pub fn claim_words<'a>(claims: impl Iterator<Item = &'a str>, scope: &Scope) -> Vec<&'a str> {
+    let single: BTreeSet<&str> = claims
+        .filter(|claim| !claims_request::is_allowed(claim, scope))
+        .collect();
+    single.into_iter().map(claim_word).collect()
+}
+
 /// The words for a single claim (OIDC Core section 5.1).
-pub fn claim_word(claim: &str) -> &str {
+fn claim_word(claim: &str) -> &str {
     match claim {
         "name" => "your full name",
         "given_name" => "your first name",

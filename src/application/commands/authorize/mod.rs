@@ -120,7 +120,7 @@ pub async fn resume(
     secret: Option<&str>,
     visitor: Visitor<'_>,
 ) -> Result<Outcome, InteractionError> {
-    let waiting = look(ports, id, secret, visitor.login).await?;
+    let (waiting, sight) = examine(ports, id, secret, visitor.login).await?;
     let interaction = waiting.interaction;
     let outcome = match waiting.step {
         Step::Ask(question) => {
@@ -133,7 +133,6 @@ pub async fn resume(
         }
         Step::Fail(error) => Err(error.into()),
         Step::Issue => {
-            let (_, sight) = ports.directory.look(&[]).await?;
             let client = waiting.client.clone();
             respond(ports, (sight, client), &interaction, visitor).await
         }
@@ -150,6 +149,17 @@ pub async fn look(
     secret: Option<&str>,
     login: Option<&Login>,
 ) -> Result<Waiting, InteractionError> {
+    let (waiting, _) = examine(ports, id, secret, login).await?;
+    Ok(waiting)
+}
+
+/// The same, with what was seen of the directory.
+async fn examine<'p>(
+    ports: &'p Ports,
+    id: &str,
+    secret: Option<&str>,
+    login: Option<&Login>,
+) -> Result<(Waiting, Sight<'p>), InteractionError> {
     let interaction = find(ports, id, secret).await?.record;
     let (_, sight) = ports.directory.look(&[]).await?;
     let client = sight.client(&interaction.request.client).await;
@@ -158,11 +168,12 @@ pub async fn look(
         .filter(|client| client.is_active())
         .ok_or(InteractionError::Over)?;
     let step = step(ports, (&sight, &client), &interaction, login).await?;
-    Ok(Waiting {
+    let waiting = Waiting {
         interaction,
         client,
         step,
-    })
+    };
+    Ok((waiting, sight))
 }
 
 /// Notes that `user` logged in within the interaction.

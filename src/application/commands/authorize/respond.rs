@@ -23,7 +23,7 @@ use crate::{
         authorization_response::AuthorizationResponse,
         capability::Capability,
         code_grant::{CodeRecord, CodeSlot, grant_id, shown_grant_id},
-        session_state,
+        resource, session_state,
     },
 };
 
@@ -133,11 +133,10 @@ async fn show_tokens(
         ..granted.clone()
     };
     call.admit(&granted, way).await?;
-    // Nothing here can be refreshed.
-    let narrowed = granted.narrow(
-        &granted.scope.without("offline_access"),
-        granted.resources.clone(),
-    );
+    // What the client may ask for can have shrunk since it asked, and nothing here can be refreshed.
+    let resources = resource::still_allowed(&granted.resources, &call.client.resources)?;
+    let scope = call.client.scope.without("offline_access");
+    let narrowed = granted.narrow(&scope, resources);
     let asked = Show {
         client: &call.client,
         grant: &narrowed,

@@ -153,6 +153,7 @@ macro_rules! client_members {
                     origins: self.allowed_origins,
                     response_modes: self.response_modes,
                     response_types: self.response_types,
+                    refreshes: None,
                     pkce: self.pkce,
                     consent: self.consent,
                     jwks: self.jwks,

@@ -189,6 +189,8 @@ pub(super) struct ConsentView {
     client_id: String,
     /// Everything that was allowed and not withdrawn.
     scope: String,
+    /// Every claim that was allowed by name (OIDC Core §5.5).
+    claims: BTreeSet<String>,
     /// When that last grew, Unix seconds.
     granted_at: i64,
 }
@@ -198,6 +200,7 @@ impl From<Consent> for ConsentView {
         Self {
             client_id: consent.client.to_string(),
             scope: consent.scope.to_string(),
+            claims: consent.claims,
             granted_at: consent.granted_at.0,
         }
     }
