@@ -446,3 +446,68 @@ async fn whatever_is_no_metadata_is_refused() {
         .await
         .assert_error(400, "invalid_client_metadata");
 }
+
+/// A client that registered itself moves as any other: with the digests of secrets as it is, without them as
+/// one that an operator manages.
+#[tokio::test]
+async fn a_client_that_registered_itself_can_be_exported_and_imported() {
+    use countersign::application::{
+        commands::import_records::{Import, Intent, Outcome},
+        queries::export::{Secrets, clients},
+        records::Record,
+    };
+    let app = open(Stage::Embedded).await;
+    let native = json!({ "application_type": "native", "token_endpoint_auth_method": "none",
+        "redirect_uris": ["com.example.app:/cb"] });
+    let keys = super::support::keys::Key::new("k").set();
+    let by_value = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt", "jwks": keys,
+        "grant_types": ["authorization_code", "refresh_token"] });
+    let by_address = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
+        "jwks_uri": "https://rp.example/jwks", "backchannel_logout_uri": "https://rp.example/out" });
+    let mut ids = Vec::new();
+    for metadata in [
+        json!({ "redirect_uris": [CALLBACK] }),
+        native,
+        by_value,
+        by_address,
+    ] {
+        ids.push(text(&registered(&app, &metadata).await, "client_id").to_owned());
+    }
+    for secrets in [Secrets::Included, Secrets::Omitted] {
+        let page = countersign::application::ports::Page {
+            after: None,
+            limit: 100,
+        };
+        let exported = clients(&app.registrar(), &page, secrets).await.unwrap();
+        let exported: Vec<Record> = exported
+            .into_iter()
+            .filter(|client| ids.iter().any(|id| client.id.as_str() == id))
+            .map(|client| Record::Client(Box::new(client)))
+            .collect();
+        assert_eq!(exported.len(), 4);
+        let other = open(Stage::Embedded).await;
+        let registrar = other.registrar();
+        let outcomes = Import::new(&registrar, Intent::Import)
+            .take_in(&exported)
+            .await
+            .unwrap();
+        assert!(
+            outcomes.iter().all(|it| matches!(it, Outcome::Made)),
+            "{outcomes:?}"
+        );
+        for record in &exported {
+            let Record::Client(client) = record else {
+                panic!("a client")
+            };
+            let found = other
+                .ports()
+                .store
+                .reader()
+                .client(&client.id)
+                .await
+                .unwrap();
+            assert_eq!(found.as_ref(), Some(&**client));
+            assert_eq!(client.registration.is_some(), secrets == Secrets::Included);
+        }
+    }
+}

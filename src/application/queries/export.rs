@@ -64,6 +64,8 @@ pub async fn clients(
     let mut clients = registrar.store.reader().clients(page).await?;
     if secrets == Secrets::Omitted {
         for client in &mut clients {
+            // By its registration access token a client gives itself a new secret: it is one.
+            client.registration = None;
             if let ClientAuthentication::ClientSecretBasic { secrets }
             | ClientAuthentication::ClientSecretPost { secrets } = &mut client.authentication
             {
