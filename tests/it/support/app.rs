@@ -1,69 +1,47 @@
 //! The whole provider for one test: the real router over real stores, with a clock that tests turn.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode, header},
+    http::{Request, StatusCode, header},
 };
 use countersign::{
     app::{App, AppOptions, Surroundings},
     application::{
         Ports,
         administration::Acting,
-        ports::{Clock as _, PasswordHasher, UnitOfWork},
+        ports::{PasswordHasher, UnitOfWork},
         registrar::Registrar,
-        settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
+        settings::Settings,
     },
     domain::{
-        client::{
-            AccessTokenFormat, Client, ClientAuthentication, ClientKind, ClientLinks, ClientSecret,
-            ClientStatus, ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
-            TokenPolicy,
-        },
-        client_keys::ClientKeys,
-        client_logout::ClientLogout,
+        client::Client,
         id::{ClientId, UserId},
         key::SigningAlgorithm,
-        redirect_uri::RedirectUri,
-        request_objects::RequestObjects,
-        response_type::ResponseType,
-        secret::SecretDigest,
-        time::Timestamp,
-        user::{Address, Email, Profile, User, UserStatus, Username},
+        user::{User, Username},
     },
     infrastructure::{
-        clock::{SystemClock, TestClock},
+        clock::TestClock,
         outbound::OutboundOptions,
         password::{Argon2Hasher, PasswordCost, PasswordLoad},
         random::SystemRng,
     },
-    protocol::{capability::Features, issuer::Issuer, jwks::KeyPolicy},
+    protocol::{capability::Features, jwks::KeyPolicy},
     web::pages::ServerMode,
 };
-use http_body_util::BodyExt as _;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
-pub(crate) use super::browser::{Browser, authorize_uri, hidden_fields};
+pub(crate) use super::{
+    answer::{Answer, basic, claims, encode, form, param, random_offset, raw, send},
+    browser::{Browser, authorize_uri, hidden_fields},
+    fixtures::{
+        CALLBACK, CHALLENGE, ISSUER, PASSWORD, SECRET, USERNAME, VERIFIER, client, seed, settings,
+        start, user,
+    },
+};
 use super::{redis, sql::TestDatabase};
-
-/// The issuer of every test.
-pub(crate) const ISSUER: &str = "https://id.example";
-/// The redirect URI of the test clients.
-pub(crate) const CALLBACK: &str = "https://rp.example/callback";
-/// The user of every test.
-pub(crate) const USERNAME: &str = "alice";
-/// And her password.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
-/// The secret of the confidential test clients.
-pub(crate) const SECRET: &str = "a-secret-of-the-test-clients-that-is-long-enough";
-/// When tests begin: now, because cookies expire by the browser's clock, whatever ours says.
-pub(crate) fn start() -> Timestamp {
-    static START: OnceLock<Timestamp> = OnceLock::new();
-    *START.get_or_init(|| SystemClock.now())
-}
 
 /// What the provider stands on.
 #[derive(Clone, Copy, Debug)]
@@ -446,297 +424,4 @@ pub(crate) fn weak_hasher() -> Arc<dyn PasswordHasher> {
         lanes: 1,
     };
     Arc::new(Argon2Hasher::start(weak, PasswordLoad::default(), Arc::new(SystemRng)).unwrap())
-}
-
-/// The settings of every test.
-pub(crate) fn settings() -> Settings {
-    Settings {
-        issuer: Issuer::parse(ISSUER).unwrap(),
-        features: Features::all(SigningAlgorithm::ALL.iter().copied())
-            .with_response_types([ResponseType::CODE]),
-        lifetimes: Lifetimes::default(),
-        access_token_algorithm: SigningAlgorithm::Es256,
-        login_limits: LoginLimits::default(),
-        audit_retention: None,
-        branding: std::sync::Arc::default(),
-        deletion_grace: std::time::Duration::from_hours(14 * 24),
-        request_limits: RequestLimits::OFF,
-        registration: countersign::application::settings::Registration::Off,
-    }
-}
-
-/// PKCE of every test (RFC 7636 Appendix B).
-pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-/// Its challenge.
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-/// A client with everything allowed, for tests to cut down.
-pub(crate) fn client(id: &str) -> Client {
-    let secret = ClientSecret {
-        digest: SecretDigest::of(SECRET),
-        expires_at: None,
-    };
-    Client {
-        id: ClientId::new(id),
-        name: format!("The {id} client"),
-        kind: ClientKind::Web,
-        status: ClientStatus::Active,
-        authentication: ClientAuthentication::ClientSecretBasic { secrets: vec![secret] },
-        redirect_uris: [RedirectUri::parse(CALLBACK).unwrap()].into(),
-        post_logout_redirect_uris: [RedirectUri::parse("https://rp.example/bye").unwrap()].into(),
-        grant_types: GrantType::ALL.iter().copied().collect(),
-        response_types: ResponseType::ALL.iter().copied().collect(),
-        response_modes: ResponseMode::ALL.iter().copied().collect(),
-        scope: "openid profile email address phone offline_access roles groups permissions reports:read reports:write"
-            .parse()
-            .unwrap(),
-        resources: ["https://api.example".to_owned(), "https://other.example".to_owned()].into(),
-        pkce: PkcePolicy::Optional,
-        consent: ConsentPolicy::Remember,
-        tokens: TokenPolicy {
-            access_token_format: AccessTokenFormat::Jwt,
-            access_token_lifetime: None,
-            id_token_lifetime: None,
-            id_token_algorithm: SigningAlgorithm::Rs256,
-            refresh_rotation: RefreshRotation::Rotate,
-            refresh_idle: None,
-            refresh_absolute: None,
-            refresh_grace: None,
-        },
-        default_max_age: None,
-        allowed_origins: ["https://rp.example".to_owned()].into(),
-        links: ClientLinks::default(),
-        requests_per_minute: None,
-        rights: countersign::domain::client_rights::ClientRights::default(),
-        keys: ClientKeys::default(),
-        request_objects: RequestObjects::default(),
-        userinfo_algorithm: None,
-        logout: ClientLogout::default(),
-        registration: None,
-        not_before: Timestamp(0),
-        created_at: start(),
-        updated_at: start(),
-    }
-}
-
-/// A user with every standard claim.
-pub(crate) fn user(id: &UserId) -> User {
-    let text = |value: &str| Some(value.to_owned());
-    User {
-        id: id.clone(),
-        username: Username::parse(USERNAME).unwrap(),
-        email: Some(Email::parse("alice@id.example").unwrap()),
-        email_verified: true,
-        profile: Profile {
-            first_name: text("Alice"),
-            last_name: text("Example"),
-            full_name: text("Alice M. Example"),
-            middle_name: text("Maria"),
-            nickname: text("Al"),
-            profile: text("https://id.example/alice"),
-            picture: text("https://id.example/alice.png"),
-            website: text("https://alice.example"),
-            gender: text("female"),
-            birthdate: text("1990-10-31"),
-            zoneinfo: text("Europe/Berlin"),
-            locale: text("de-DE"),
-            phone_number: text("+49 30 1234567"),
-            phone_number_verified: true,
-            address: Some(Address {
-                formatted: text("Example Street 1\n10115 Berlin"),
-                ..Address::default()
-            }),
-        },
-        status: UserStatus::Active,
-        not_before: Timestamp(0),
-        security_version: 0,
-        created_at: start().minus(std::time::Duration::from_hours(1)),
-        updated_at: start().minus(std::time::Duration::from_hours(1)),
-        login_epoch: 0,
-        deletion_due: None,
-    }
-}
-
-/// Adds the user and the clients of every test.
-pub(crate) async fn seed(ports: &Ports) -> UserId {
-    let id = UserId::new(uuid::Uuid::new_v4().to_string());
-    let hash = ports.passwords.hash(PASSWORD).await.unwrap();
-    let work = ports.store.begin().await.unwrap();
-    work.add_user(&user(&id)).await.unwrap();
-    work.set_password(&id, &hash, ports.clock.now())
-        .await
-        .unwrap();
-    let spa = Client {
-        kind: ClientKind::Spa,
-        authentication: ClientAuthentication::None,
-        ..client("spa")
-    };
-    let post = {
-        let client = client("post");
-        let secrets = client.authentication.secrets().to_vec();
-        Client {
-            authentication: ClientAuthentication::ClientSecretPost { secrets },
-            ..client
-        }
-    };
-    let service = Client {
-        kind: ClientKind::Service,
-        ..client("service")
-    };
-    for client in [client("web"), spa, post, service, client("other")] {
-        work.add_client(&client).await.unwrap();
-    }
-    work.commit().await.unwrap();
-    id
-}
-
-/// An answer, read to its end.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: axum::http::HeaderMap,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// The same without the nonce of its script, which is another one each time.
-    pub(crate) fn without_nonce(mut self) -> Self {
-        let policy = self.header("content-security-policy").to_owned();
-        if let Some((before, rest)) = policy.split_once("'nonce-") {
-            let (nonce, after) = rest.split_once('\'').unwrap();
-            self.body = self.body.replace(nonce, "");
-            let policy = format!("{before}{after}").parse().unwrap();
-            self.headers.insert("content-security-policy", policy);
-        }
-        self
-    }
-
-    /// The body as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    /// A header as text; empty if absent.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// `Location` of a 303.
-    pub(crate) fn location(&self) -> &str {
-        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
-        self.header("location")
-    }
-
-    /// A parameter of the `Location`'s query or fragment.
-    pub(crate) fn location_param(&self, name: &str) -> Option<String> {
-        param(self.location(), name)
-    }
-
-    /// Asserts an OAuth error in JSON that nobody stores.
-    pub(crate) fn assert_error(&self, status: u16, code: &str) {
-        assert_eq!(
-            (self.status.as_u16(), self.json()["error"].as_str()),
-            (status, Some(code)),
-            "{}",
-            self.body
-        );
-        assert_eq!(self.header("content-type"), "application/json");
-        assert_eq!(self.header("cache-control"), "no-store");
-    }
-
-    /// Asserts an error that went to the client by redirect, with `state` and `iss`.
-    pub(crate) fn assert_redirected_error(&self, code: &str) {
-        assert!(self.location().starts_with(CALLBACK), "{}", self.location());
-        assert_eq!(
-            self.location_param("error").as_deref(),
-            Some(code),
-            "{}",
-            self.location()
-        );
-        assert_eq!(self.location_param("iss").as_deref(), Some(ISSUER));
-    }
-
-    /// Asserts an error page: HTML, no redirect.
-    pub(crate) fn assert_page(&self, status: u16) {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert!(self.header("content-type").starts_with("text/html"));
-        assert_eq!(self.header("location"), "");
-        assert!(self.body.contains("id=\"error\""), "{}", self.body);
-    }
-}
-
-/// A parameter of a URL's query or fragment.
-pub(crate) fn param(url: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(url).unwrap();
-    let fragment = url.fragment().unwrap_or_default().as_bytes();
-    let mut pairs = url
-        .query_pairs()
-        .chain(url::form_urlencoded::parse(fragment));
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
-}
-
-/// Sends one request to a router.
-pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
-    let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
-}
-
-pub(crate) fn form(uri: &str, _: &[(&str, &str)]) -> axum::http::request::Builder {
-    Request::post(uri).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-}
-
-/// Form-encodes fields.
-pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
-}
-
-/// HTTP Basic credentials as RFC 6749 §2.3.1 encodes them.
-pub(crate) fn basic(client: &str, secret: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let encode =
-        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!(
-        "Basic {}",
-        STANDARD.encode(format!("{}:{}", encode(client), encode(secret)))
-    )
-}
-
-/// Claims of a JWT, unverified.
-pub(crate) fn claims(jwt: &str) -> serde_json::Value {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let payload = jwt.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-/// A request with a body and any content type.
-pub(crate) fn raw(
-    method: Method,
-    uri: &str,
-    content_type: &str,
-    body: &'static [u8],
-) -> Request<Body> {
-    Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(header::CONTENT_TYPE, content_type)
-        .body(Body::from(body))
-        .unwrap()
-}
-
-/// A random while, so that two who begin together are apart differently each time.
-pub(crate) fn random_offset() -> std::time::Duration {
-    let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
-    std::time::Duration::from_micros(u64::from(u16::from_be_bytes([a, b])) % 4_000)
 }
