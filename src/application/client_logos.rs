@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Ports, fetched::Freshness, ports::SendError};
-use crate::domain::{brand::Logo, client::Client};
+use crate::domain::{
+    brand::{LARGEST_LOGO, Logo},
+    client::Client,
+};
 
 /// A picture is kept for an hour, for a day if its server is away, and asked for every five minutes at
 /// most.
@@ -12,8 +15,6 @@ const FRESHNESS: Freshness = Freshness {
     most: Duration::from_hours(24),
     pause: Duration::from_mins(5),
 };
-/// Bytes of a picture at most; more is none.
-const MOST: usize = 64 * 1024;
 
 /// The picture of a client, if it has one that can be had.
 pub async fn logo_of(ports: &Ports, client: &Client) -> Option<Arc<Logo>> {
@@ -23,6 +24,6 @@ pub async fn logo_of(ports: &Ports, client: &Client) -> Option<Arc<Logo>> {
 }
 
 async fn fetch(ports: &Ports, uri: &str) -> Result<Logo, SendError> {
-    let bytes = ports.outbound.get(uri, MOST).await?;
+    let bytes = ports.outbound.get(uri, LARGEST_LOGO).await?;
     Logo::of(bytes).map_err(|unfit| SendError::Permanent(unfit.to_string()))
 }

@@ -12,7 +12,7 @@ pub const PRODUCT: &str = "Countersign";
 /// Characters of a name at most: it stands beside the logo on a phone.
 const LONGEST_NAME: usize = 40;
 /// Bytes of a logo at most: it is part of every first visit.
-const LARGEST_LOGO: usize = 64 * 1024;
+pub const LARGEST_LOGO: usize = 64 * 1024;
 
 /// How the pages and mails look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::ErrorCode;
 use crate::domain::{
-    client::{Client, ClientAuthMethod, ClientAuthentication, ClientKind, GrantType},
+    client::{Client, ClientAuthMethod, ClientAuthentication, ClientKind, ClientLinks, GrantType},
     client_keys::KeySource,
+    client_logout::ClientLogout,
     client_registration::SelfRegistration,
     key::SigningAlgorithm,
     response_type::ResponseType,
@@ -133,10 +134,10 @@ pub struct ClientMetadata {
     pub refreshes: bool,
     /// `client_name`
     pub name: Option<String>,
-    /// `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `initiate_login_uri`
-    pub links: [Option<String>; 5],
-    /// `frontchannel_logout_uri` and `backchannel_logout_uri`
-    pub logout: [Option<String>; 2],
+    /// `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `initiate_login_uri`, as they come.
+    pub links: ClientLinks,
+    /// `frontchannel_logout_uri` and `backchannel_logout_uri`, as they come.
+    pub logout: ClientLogout,
     /// `contacts`
     pub contacts: Vec<String>,
     /// `scope`
@@ -155,8 +156,10 @@ pub struct ClientMetadata {
     pub id_token_algorithm: SigningAlgorithm,
     /// `default_max_age`, seconds.
     pub default_max_age: Option<u64>,
-    /// `software_id` and `software_version`
-    pub software: [Option<String>; 2],
+    /// `software_id`
+    pub software_id: Option<String>,
+    /// `software_version`
+    pub software_version: Option<String>,
     /// `client_id` and `client_secret`, by which a change says whom it means (RFC 7592 §2.2).
     pub claimed: (Option<String>, Option<String>),
 }
@@ -200,10 +203,6 @@ impl ClientMetadata {
         )?
         .unwrap_or(ClientAuthMethod::ClientSecretBasic);
         let needs_keys = authentication == ClientAuthMethod::PrivateKeyJwt;
-        let software = [
-            short("software_id", members.software_id)?,
-            short("software_version", members.software_version)?,
-        ];
         Ok(Self {
             redirect_uris: members.redirect_uris.unwrap_or_default(),
             post_logout_redirect_uris: members.post_logout_redirect_uris.unwrap_or_default(),
@@ -216,17 +215,17 @@ impl ClientMetadata {
             kind: kind(members.application_type.as_deref())?,
             refreshes,
             name: members.client_name,
-            links: [
-                members.client_uri,
-                members.logo_uri,
-                members.policy_uri,
-                members.tos_uri,
-                members.initiate_login_uri,
-            ],
-            logout: [
-                members.frontchannel_logout_uri,
-                members.backchannel_logout_uri,
-            ],
+            links: ClientLinks {
+                client: members.client_uri,
+                logo: members.logo_uri,
+                policy: members.policy_uri,
+                terms: members.tos_uri,
+                initiate_login: members.initiate_login_uri,
+            },
+            logout: ClientLogout {
+                frontchannel_uri: members.frontchannel_logout_uri,
+                backchannel_uri: members.backchannel_logout_uri,
+            },
             contacts: contacts(members.contacts.unwrap_or_default())?,
             scope: scope(members.scope.as_deref(), refreshes)?,
             jwks: members.jwks,
@@ -246,7 +245,8 @@ impl ClientMetadata {
             )?
             .unwrap_or(SigningAlgorithm::Rs256),
             default_max_age: members.default_max_age,
-            software,
+            software_id: short("software_id", members.software_id)?,
+            software_version: short("software_version", members.software_version)?,
             claimed: (members.client_id, members.client_secret),
             response_types,
         })

@@ -221,10 +221,13 @@ fn build(
             return Err(MetadataError::new(member, "there is no key for it").into());
         }
     }
-    let [frontchannel, backchannel] = metadata.logout;
+    let (links, logout) = (metadata.links, metadata.logout);
     let is_closed = |uri: &String| uri.parse().is_ok_and(|url| ports.outbound.refuses(&url));
     for (member, mut addresses) in [
-        ("backchannel_logout_uri", backchannel.as_slice().iter()),
+        (
+            "backchannel_logout_uri",
+            logout.backchannel_uri.as_slice().iter(),
+        ),
         ("jwks_uri", metadata.jwks_uri.as_slice().iter()),
         ("request_uris", metadata.request_uris.iter()),
     ] {
@@ -234,13 +237,6 @@ fn build(
         }
     }
     let by_keys = metadata.authentication == ClientAuthMethod::PrivateKeyJwt;
-    let [
-        client_uri,
-        logo_uri,
-        policy_uri,
-        tos_uri,
-        initiate_login_uri,
-    ] = metadata.links;
     let command = RegisterClient {
         id: Some(id.as_str().to_owned()),
         kind: metadata.kind,
@@ -267,13 +263,13 @@ fn build(
             assertion_audience: by_keys.then_some(AssertionAudience::TokenEndpoint),
             id_token_algorithm: Some(metadata.id_token_algorithm),
             default_max_age: Change::to(metadata.default_max_age),
-            client_uri: Change::to(client_uri),
-            logo_uri: Change::to(logo_uri),
-            policy_uri: Change::to(policy_uri),
-            tos_uri: Change::to(tos_uri),
-            initiate_login_uri: Change::to(initiate_login_uri),
-            frontchannel_logout_uri: Change::to(frontchannel),
-            backchannel_logout_uri: Change::to(backchannel),
+            client_uri: Change::to(links.client),
+            logo_uri: Change::to(links.logo),
+            policy_uri: Change::to(links.policy),
+            tos_uri: Change::to(links.terms),
+            initiate_login_uri: Change::to(links.initiate_login),
+            frontchannel_logout_uri: Change::to(logout.frontchannel_uri),
+            backchannel_logout_uri: Change::to(logout.backchannel_uri),
             ..ClientEdit::default()
         },
     };
@@ -281,12 +277,11 @@ fn build(
     if let ClientAuthentication::PrivateKeyJwt { algorithm, .. } = &mut client.authentication {
         *algorithm = metadata.authentication_algorithm;
     }
-    let [software_id, software_version] = metadata.software;
     client.registration = Some(SelfRegistration {
         token,
         contacts: metadata.contacts,
-        software_id,
-        software_version,
+        software_id: metadata.software_id,
+        software_version: metadata.software_version,
     });
     Ok(Registered { client, secret })
 }
