@@ -37,6 +37,7 @@ use crate::{
         password::{words_of_host, words_of_name},
     },
     infrastructure::{
+        certificates::{Authorities, AuthoritiesError},
         clock::SystemClock,
         disk::LocalDisks,
         group_commit::GroupCommit,
@@ -87,10 +88,21 @@ pub struct AppOptions {
     pub mail: MailOptions,
     /// How addresses that clients registered are reached.
     pub outbound: OutboundOptions,
+    /// Clients that present certificates.
+    pub mtls: MtlsOptions,
     /// How the playground is registered, where there is one.
     pub playground: Option<PlaygroundClient>,
     /// Where spans are sent, if anywhere.
     pub telemetry: Option<TelemetryConfig>,
+}
+
+/// How certificates of clients arrive, and who vouches for them.
+#[derive(Clone, Debug, Default)]
+pub struct MtlsOptions {
+    /// Certificates of the authorities, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether trusted proxies tell of certificates.
+    pub proxy_header: bool,
 }
 
 /// Where short-lived state lives.
@@ -164,6 +176,9 @@ pub enum BuildError {
     /// The client for requests to applications.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+    /// The authorities of clients' certificates cannot be read.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// Spans cannot be sent.
     #[error("traces cannot be sent")]
     Telemetry(#[from] telemetry::StartError),
@@ -191,7 +206,7 @@ impl From<&Config> for AppOptions {
             keys_directory: keys.directory.clone(),
             kek_file: keys.kek_file.clone(),
             key_policy: KeyPolicy {
-                algorithms: keys.algorithms.iter().copied().collect(),
+                algorithms: keys.every(),
                 rotation: keys.rotation,
                 ..KeyPolicy::default()
             },
@@ -206,6 +221,10 @@ impl From<&Config> for AppOptions {
                 (None, Mode::Production) => MailOptions::Off,
             },
             outbound: config.outbound.clone(),
+            mtls: MtlsOptions {
+                ca_file: config.mtls.ca_file.clone(),
+                proxy_header: config.mtls.proxy_header,
+            },
             playground: None,
             telemetry: config.telemetry.clone(),
         }
@@ -254,6 +273,7 @@ pub fn bind(config: &Config) -> Result<Server, ServeError> {
             Mode::Production => Some(config.management),
         },
         tls,
+        mutual: config.mtls.listen,
         max_connections: server.max_connections,
         max_connections_per_address: server.max_connections_per_address,
         trusted_proxies: server.trusted_proxies.clone(),
@@ -273,6 +293,7 @@ pub struct App {
     mailbox: Option<Arc<dyn Mailbox>>,
     tracer: Option<Arc<Tracer>>,
     disks: Arc<LocalDisks>,
+    proxy_certificates: bool,
     /// Dropped last: until then nobody else begins.
     _claim: Claim,
 }
@@ -347,6 +368,7 @@ impl App {
             mailer,
         };
         let outbound = Arc::new(GuardedClient::new(&options.outbound)?);
+        let certificates = Arc::new(Authorities::read(options.mtls.ca_file.as_deref())?);
         let request_limits = settings.request_limits.clone();
         let limits = Limits::new(request_limits, state.clone(), clock.clone());
         let ports = Ports {
@@ -363,6 +385,7 @@ impl App {
             device_key,
             post,
             outbound,
+            certificates,
             client_keys: Fetched::default(),
             client_logos: Fetched::default(),
             limits,
@@ -379,6 +402,7 @@ impl App {
         Ok(Self {
             tracer: tracer.transpose()?.map(Arc::new),
             disks: Arc::new(disks_of(options)),
+            proxy_certificates: options.mtls.proxy_header,
             development: development.reduce(Router::merge),
             mailbox,
             web: Arc::new(Web::new(ports, options.mode)?),
@@ -408,6 +432,7 @@ impl App {
         let guard = Guard {
             scheme,
             trusted_proxies: config.trusted_proxies.clone(),
+            proxy_certificates: self.proxy_certificates,
             request_timeout: config.request_timeout,
             body_timeout: config.body_timeout,
             rng: ports.rng.clone(),

@@ -9,17 +9,18 @@ mod branding;
 mod keys;
 mod limits;
 mod mail;
+mod mtls;
 mod oauth;
 mod outbound;
 mod reader;
 mod reference;
 mod registration;
+mod server_keys;
 mod source;
 mod telemetry;
 mod values;
 
 use std::{
-    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
@@ -33,23 +34,27 @@ use secrecy::SecretString;
 use self::{keys::KEYS, reader::Reader, source::Found};
 pub use self::{
     mail::MailConfig,
+    mtls::MtlsConfig,
     oauth::OauthConfig,
     reader::{ConfigError, Problem},
     reference::{Setting, reference, show, template},
+    server_keys::KeyConfig,
     source::Sources,
     telemetry::{Sampling, TelemetryConfig},
     values::{format_duration, parse_duration},
 };
 use crate::{
     application::settings::{Lifetimes, LoginLimits, Registration, RequestLimits, Settings},
-    domain::{brand::Branding, key::SigningAlgorithm},
+    domain::brand::Branding,
     infrastructure::{
-        kek,
         outbound::OutboundOptions,
         password::{PasswordCost, PasswordLoad},
         state::RedisOptions,
     },
-    protocol::{capability::Features, issuer::Issuer},
+    protocol::{
+        capability::{CertificateFeatures, Features},
+        issuer::Issuer,
+    },
 };
 
 /// The whole configuration, checked.
@@ -61,6 +66,8 @@ pub struct Config {
     pub mode: Mode,
     /// `[server]` and `[tls]`
     pub server: ServerConfig,
+    /// `[mtls]`: clients that present certificates.
+    pub mtls: MtlsConfig,
     /// `[management]`: where health is asked.
     pub management: SocketAddr,
     /// `[database]`
@@ -158,29 +165,6 @@ pub enum StateConfig {
     Redis(RedisOptions),
 }
 
-/// Signing keys.
-#[derive(Clone, Debug)]
-pub struct KeyConfig {
-    /// Where the key-encryption key and keys to import are.
-    pub directory: PathBuf,
-    /// The key-encryption key, if not in `directory`.
-    pub kek_file: Option<PathBuf>,
-    /// How long a key signs.
-    pub rotation: Duration,
-    /// For which algorithms there are keys.
-    pub algorithms: BTreeSet<SigningAlgorithm>,
-    /// The one of access tokens.
-    pub access_token_algorithm: SigningAlgorithm,
-}
-
-impl KeyConfig {
-    /// The file of the key-encryption key, whether it is there or not.
-    pub fn kek_path(&self) -> PathBuf {
-        let usual = || self.directory.join(kek::FILE);
-        self.kek_file.clone().unwrap_or_else(usual)
-    }
-}
-
 /// Password hashing.
 #[derive(Clone, Debug)]
 pub struct PasswordConfig {
@@ -228,7 +212,12 @@ impl Config {
         Settings {
             issuer: self.issuer.clone(),
             features: Features::all(self.keys.algorithms.iter().copied())
+                .with_encryption(self.keys.encryption.iter().copied())
                 .with_response_types(self.oauth.response_types.iter().copied())
+                .with_certificates(self.mtls.is_on().then(|| CertificateFeatures {
+                    authorities: self.mtls.ca_file.is_some(),
+                    url: self.mtls.url.clone(),
+                }))
                 .with_registration(self.oauth.registration),
             lifetimes: self.lifetimes.clone(),
             access_token_algorithm: self.keys.access_token_algorithm,
@@ -246,10 +235,12 @@ impl Config {
 fn read(r: &mut Reader) -> Option<Config> {
     let issuer = r.issuer("issuer");
     let server = read_server(r);
+    let has_tls = server.as_ref().is_some_and(|server| server.tls.is_some());
+    let mtls = mtls::read(r, has_tls, issuer.as_ref());
     let management = listen(r, "management.address", "management.port");
     let database = read_database(r);
     let state = read_state(r);
-    let keys = read_keys(r);
+    let keys = server_keys::read(r);
     let oauth = oauth::read(r);
     let outbound = outbound::read(r);
     let lifetimes = read_lifetimes(r);
@@ -267,6 +258,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         issuer: issuer?,
         mode: Mode::Production,
         server: server?,
+        mtls: mtls?,
         management: management?,
         database: database?,
         state: state?,
@@ -372,41 +364,6 @@ fn read_state(r: &mut Reader) -> Option<StateConfig> {
         ca_file,
         namespace: namespace?,
     }))
-}
-
-fn read_keys(r: &mut Reader) -> Option<KeyConfig> {
-    let algorithm = |text: &str| {
-        text.parse::<SigningAlgorithm>()
-            .map_err(|_| "choose among RS256, PS256, ES256 and EdDSA".to_owned())
-    };
-    let directory = r.path("keys.directory");
-    let kek_file = r.path("keys.kek_file");
-    let rotation = r.duration("keys.rotation");
-    let algorithms = r.list("keys.algorithms", algorithm);
-    let access_token_algorithm = r.with("keys.access_token_algorithm", algorithm);
-    let algorithms: BTreeSet<_> = algorithms?.into_iter().collect();
-    if !algorithms.contains(&SigningAlgorithm::Rs256) {
-        return r.problem(
-            "keys.algorithms",
-            "lacks RS256",
-            "add it: OpenID Connect Discovery section 3 makes every provider offer it",
-        );
-    }
-    let access_token_algorithm = access_token_algorithm?;
-    if !algorithms.contains(&access_token_algorithm) {
-        return r.problem(
-            "keys.access_token_algorithm",
-            "is not among keys.algorithms",
-            "add it there or choose another",
-        );
-    }
-    Some(KeyConfig {
-        directory: directory?,
-        kek_file,
-        rotation: rotation?,
-        algorithms,
-        access_token_algorithm,
-    })
 }
 
 fn read_lifetimes(r: &mut Reader) -> Option<Lifetimes> {

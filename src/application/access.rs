@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
+        certificate::PresentedCertificate,
         client::Client,
         decision::Actor,
         id::{GrantId, UserId},
@@ -147,6 +148,12 @@ pub struct LiveToken {
 }
 
 impl LiveToken {
+    /// Whether whoever presents it over a connection with this certificate, or with none, may use it.
+    pub fn is_held_by(&self, certificate: Option<&PresentedCertificate>) -> bool {
+        let cnf = self.claims.cnf.as_ref();
+        cnf.is_none_or(|cnf| cnf.is_met(certificate))
+    }
+
     /// Whoever stands behind it, with what they may do now, to ask whether they may do something.
     pub async fn bearer(&self, sight: &Sight<'_>) -> Result<Bearer<'_>, Failure> {
         let authority = match &self.user {
@@ -187,6 +194,16 @@ impl Bearer<'_> {
             },
         }
     }
+}
+
+/// Reads a token that somebody brings as their own: as [`present`], but one that is bound to a certificate is
+/// nobody's here.
+pub async fn bring<'p>(
+    ports: &'p Ports,
+    token: &str,
+) -> Result<(Option<LiveToken>, Sight<'p>), Failure> {
+    let (live, sight) = present(ports, token).await?;
+    Ok((live.filter(|live| live.is_held_by(None)), sight))
 }
 
 /// Reads a token and checks that it is good at this moment, in one round trip; with what was seen of the

@@ -2,25 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::{
     Failure, Ports,
     client_keys::{self, Signed},
+    client_secrets,
     directory::Sight,
     limits::Endpoint,
-    ports::state::{Kind, StateKey},
+    ports::{
+        InvalidToken, KeysOfClient,
+        state::{Kind, StateKey},
+    },
     trail::{About, Origin},
 };
 use crate::{
     domain::{
+        algorithm::TokenAlgorithm,
+        certificate::{Confirmation, PresentedCertificate},
         client::{AssertionAudience, Client, ClientAuthentication, ClientSecret},
         event::EventKind,
-        key::SigningAlgorithm,
         time::Timestamp,
     },
     protocol::{
         capability::Capability,
         client_assertion::{self, Audience},
         client_auth::{Credentials, Proof, rejected},
+        error::{ErrorCode, OAuthError},
     },
 };
 
@@ -105,8 +113,40 @@ async fn prove(
             },
             Proof::Assertion(assertion),
         ) => {
-            let registered = (*algorithm, *audience);
-            verify_assertion(ports, &client, assertion, registered).await?;
+            let signed = Signed::Assertion(assertion);
+            let claims = client_keys::verify(ports, &client, signed, *algorithm).await?;
+            check_assertion(ports, &client, claims, *audience).await?;
+        }
+        (
+            ClientAuthentication::ClientSecretJwt {
+                algorithm,
+                audience,
+                ..
+            },
+            Proof::Assertion(assertion),
+        ) => {
+            let secrets = client_secrets::readable(ports, &client);
+            let keys = KeysOfClient::Secrets(&secrets);
+            let algorithm = algorithm.map(TokenAlgorithm::Mac);
+            let signed = Signed::Assertion(assertion);
+            let claims = client_keys::check(ports, signed, keys, algorithm);
+            check_assertion(ports, &client, claims, *audience).await?;
+        }
+        (ClientAuthentication::TlsClientAuth { subject }, Proof::None) => {
+            let certificate = certificate(credentials)?;
+            let now = ports.clock.now();
+            if !ports
+                .certificates
+                .are_vouched_for(certificate, subject, now)
+            {
+                return Err(rejected("no authority vouches for this name's certificate").into());
+            }
+        }
+        (ClientAuthentication::SelfSignedTlsClientAuth, Proof::None) => {
+            let certificate = certificate(credentials)?;
+            if !client_keys::holds(ports, &client, certificate).await? {
+                return Err(rejected("the certificate is not among the client's").into());
+            }
         }
         _ => {
             let error = rejected("not the authentication method that the client registered");
@@ -117,26 +157,49 @@ async fn prove(
     Ok(client)
 }
 
+/// What the access tokens of this request are bound to, for a client that registered so (RFC 8705 §3).
+pub fn confirmation(
+    client: &Client,
+    credentials: &Credentials,
+) -> Result<Option<Confirmation>, OAuthError> {
+    if !client.tokens.certificate_bound {
+        return Ok(None);
+    }
+    match &credentials.certificate {
+        Some(certificate) => Ok(Some(Confirmation {
+            certificate: certificate.thumbprint(),
+        })),
+        None => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "tokens of this client are bound to a certificate, and the connection has none",
+        )),
+    }
+}
+
+/// The certificate of the connection (RFC 8705 §2).
+fn certificate(credentials: &Credentials) -> Result<&PresentedCertificate, OAuthError> {
+    let certificate = credentials.certificate.as_ref();
+    certificate.ok_or_else(|| rejected("the connection has no certificate of the client"))
+}
+
 /// Compares with every secret that is valid, each in constant time.
 fn is_one_of(secrets: &[ClientSecret], presented: &str, now: Timestamp) -> bool {
     secrets
         .iter()
-        .filter(|secret| secret.expires_at.is_none_or(|end| now < end))
+        .filter(|secret| secret.is_valid(now))
         .fold(false, |found, secret| {
             found | secret.digest.matches(presented)
         })
 }
 
 /// RFC 7523 §3: signature, claims, then the identifier's single use, which fails closed.
-async fn verify_assertion(
+async fn check_assertion(
     ports: &Ports,
     client: &Client,
-    assertion: &str,
-    (algorithm, policy): (Option<SigningAlgorithm>, AssertionAudience),
+    claims: Result<Map<String, Value>, InvalidToken>,
+    policy: AssertionAudience,
 ) -> Result<(), Failure> {
-    let claims = client_keys::verify(ports, client, Signed::Assertion(assertion), algorithm)
-        .await?
-        .map_err(|_| rejected("the assertion's signature does not verify"))?;
+    let claims = claims.map_err(|_| rejected("the assertion's signature does not verify"))?;
     let now = ports.clock.now();
     let issuer = &ports.settings.issuer;
     let audience = Audience { issuer, policy };

@@ -5,16 +5,21 @@
 //! does not verify may be signed by a key that is newer than the set: it is fetched again, but not sooner
 //! than `PAUSE` after the last time, whatever anybody sends.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
 use super::{
     Failure, Ports,
     fetched::Freshness,
-    ports::{InvalidToken, SendError},
+    ports::{InvalidToken, KeysOfClient, SendError},
 };
-use crate::domain::{client::Client, client_keys::KeySource, key::SigningAlgorithm};
+use crate::domain::{
+    algorithm::{SigningAlgorithm, TokenAlgorithm},
+    certificate::PresentedCertificate,
+    client::Client,
+    client_keys::KeySource,
+};
 
 /// How long a fetched set is believed.
 const FRESH: Duration = Duration::from_mins(4);
@@ -39,6 +44,9 @@ pub(super) async fn verify(
     signed: Signed<'_>,
     algorithm: Option<SigningAlgorithm>,
 ) -> Result<Result<Map<String, Value>, InvalidToken>, Failure> {
+    let algorithm = algorithm.map(TokenAlgorithm::Signature);
+    let check =
+        |ports, signed, jwks, algorithm| check(ports, signed, KeysOfClient::Set(jwks), algorithm);
     let uri = match client.key_source() {
         None => return Ok(Err(InvalidToken)),
         Some(KeySource::Set(jwks)) => return Ok(check(ports, signed, jwks, algorithm)),
@@ -56,15 +64,72 @@ pub(super) async fn verify(
     Ok(check(ports, signed, &newer, algorithm))
 }
 
-fn check(
+/// The claims of what the client secured with `keys`, with `algorithm` if it registered one.
+pub(super) fn check(
     ports: &Ports,
     signed: Signed<'_>,
-    jwks: &Value,
-    algorithm: Option<SigningAlgorithm>,
+    keys: KeysOfClient<'_>,
+    algorithm: Option<TokenAlgorithm>,
 ) -> Result<Map<String, Value>, InvalidToken> {
     match signed {
-        Signed::Assertion(token) => ports.signer.verify_assertion(token, jwks, algorithm),
-        Signed::RequestObject(token) => ports.signer.verify_request_object(token, jwks, algorithm),
+        Signed::Assertion(token) => ports.signer.verify_assertion(token, keys, algorithm),
+        Signed::RequestObject(token) => ports.signer.verify_request_object(token, keys, algorithm),
+    }
+}
+
+/// Whether the client registered this certificate: it is the first of `x5c` of one of its keys (RFC 8705
+/// §2.2.2).
+pub(super) async fn holds(
+    ports: &Ports,
+    client: &Client,
+    certificate: &PresentedCertificate,
+) -> Result<bool, Failure> {
+    let uri = match client.key_source() {
+        None => return Ok(false),
+        Some(KeySource::Set(jwks)) => return Ok(has_certificate(jwks, certificate)),
+        Some(KeySource::Uri(uri)) => uri,
+    };
+    let known = fetched(ports, uri, FRESH).await?;
+    Ok(has_certificate(&known, certificate)
+        || has_certificate(&*fetched(ports, uri, PAUSE).await?, certificate))
+}
+
+fn has_certificate(jwks: &Value, certificate: &PresentedCertificate) -> bool {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let own = STANDARD.encode(&certificate.own);
+    let keys = jwks.get("keys").and_then(Value::as_array);
+    let mut registered = keys
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key.get("x5c")?.get(0));
+    registered.any(|it| *it == own)
+}
+
+/// The JWK Set of the client, to encrypt to. A client without keys has an empty one.
+pub(super) async fn set<'a>(ports: &Ports, client: &'a Client) -> Result<Jwks<'a>, Failure> {
+    match client.key_source() {
+        None => Ok(Jwks::Fetched(Arc::new(Value::Null))),
+        Some(KeySource::Set(jwks)) => Ok(Jwks::Registered(jwks)),
+        Some(KeySource::Uri(uri)) => fetched(ports, uri, FRESH).await.map(Jwks::Fetched),
+    }
+}
+
+/// A JWK Set.
+pub(super) enum Jwks<'a> {
+    /// From the registration.
+    Registered(&'a Value),
+    /// From the client's address.
+    Fetched(Arc<Value>),
+}
+
+impl Deref for Jwks<'_> {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        match self {
+            Self::Registered(jwks) => jwks,
+            Self::Fetched(jwks) => jwks,
+        }
     }
 }
 

@@ -88,6 +88,9 @@ impl From<SignError> for Failure {
     fn from(error: SignError) -> Self {
         match error {
             SignError::NoKey(_) => Self::Unavailable("a signing key", Some(Box::new(error))),
+            SignError::NoSecret | SignError::NoClientKey => {
+                Self::Unavailable("a key of the client", Some(Box::new(error)))
+            }
             SignError::Failed => Self::Broken("signing", Some(Box::new(error))),
         }
     }

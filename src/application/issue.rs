@@ -11,9 +11,11 @@ use super::{
         StoreError,
         state::{StateError, StateKey},
     },
+    protect::{Wanted, protect},
 };
 use crate::{
     domain::{
+        certificate::Confirmation,
         client::{AccessTokenFormat, Client},
         client_rights::{Place, Release},
         grant::Grant,
@@ -44,6 +46,8 @@ pub struct Issue<'a> {
     pub refresh_token: Option<RefreshToken>,
     /// The `nonce` for the ID token; only the code exchange has one.
     pub nonce: Option<String>,
+    /// What the access token is bound to.
+    pub cnf: Option<Confirmation>,
     /// The moment of the request.
     pub now: Timestamp,
 }
@@ -77,14 +81,15 @@ pub async fn prepare(
     issue: Issue<'_>,
 ) -> Result<Prepared, Failure> {
     let mut mint = Mint::new((ports, sight), (issue.client, issue.grant), issue.now).await?;
-    let access = mint.access_token()?;
+    let access = mint.access_token(issue.cnf)?;
     let beside = Beside {
         access_token: Some(&access.value),
         ..Beside::default()
     };
     let claims = mint.claims_about_user(sight, false).await?;
+    let id_token = mint.id_token(issue.nonce, &beside, claims).await?;
     let response = TokenResponse {
-        id_token: mint.id_token(issue.nonce, &beside, claims)?,
+        id_token,
         access_token: access.value,
         token_type: "Bearer",
         expires_in: mint.lifetime.as_secs(),
@@ -135,7 +140,7 @@ pub async fn show(ports: &Ports, sight: &Sight<'_>, show: Show<'_>) -> Result<Sh
     let response_type = show.response_type;
     let access = response_type
         .has_token()
-        .then(|| mint.access_token())
+        .then(|| mint.access_token(None))
         .transpose()?;
     let mut id_token = None;
     if response_type.has_id_token() {
@@ -148,7 +153,7 @@ pub async fn show(ports: &Ports, sight: &Sight<'_>, show: Show<'_>) -> Result<Sh
         let claims = mint.claims_about_user(sight, alone).await?;
         let owner = show.grant.owner.as_ref();
         let nonce = owner.and_then(|owner| owner.nonce.clone());
-        id_token = mint.id_token(nonce, &beside, claims)?;
+        id_token = mint.id_token(nonce, &beside, claims).await?;
     }
     let (value, opaque) = access.map(|it| (it.value, it.opaque)).unzip();
     let access = value.map(|value| ShownToken {
@@ -228,12 +233,13 @@ impl<'a> Mint<'a> {
     }
 
     /// Once: the epoch goes along.
-    fn access_token(&mut self) -> Result<Minted, Failure> {
+    fn access_token(&mut self, cnf: Option<Confirmation>) -> Result<Minted, Failure> {
         let stamp = Stamp {
             id: self.ports.identifier(),
             now: self.now,
             lifetime: self.lifetime,
             epoch: std::mem::take(&mut self.epoch),
+            cnf,
         };
         let (issuer, mapped) = (&self.ports.settings.issuer, self.mapped(Place::AccessToken));
         let claims = AccessToken::new(&self.grant, &self.release, mapped, issuer, stamp);
@@ -285,7 +291,7 @@ impl<'a> Mint<'a> {
         Ok(claims)
     }
 
-    fn id_token(
+    async fn id_token(
         &self,
         nonce: Option<String>,
         beside: &Beside<'_>,
@@ -308,11 +314,11 @@ impl<'a> Mint<'a> {
             .with_claims(claims)
             .bound_to(beside, algorithm);
         let claims = serde_json::to_vec(&claims)?;
-        Ok(Some(self.ports.signer.sign(
-            id_token::TYP,
-            algorithm,
-            &claims,
-        )?))
+        let content = (id_token::TYP, claims.as_slice());
+        let wanted = Wanted::of_id_token(self.client);
+        protect(self.ports, self.client, content, wanted)
+            .await
+            .map(Some)
     }
 }
 

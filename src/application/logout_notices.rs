@@ -9,6 +9,7 @@ use super::{
     Ports,
     courier::Carriage,
     ports::{SendError, StoreError, UnitOfWork},
+    protect::{Wanted, protect},
     trail,
 };
 use crate::{
@@ -93,11 +94,10 @@ impl Carriage for LogoutCarriage {
             (message.id.clone(), ports.clock.now()),
         );
         let claims = serde_json::to_vec(&token).map_err(|it| permanent(&it))?;
-        let algorithm = client.tokens.id_token_algorithm;
-        let token = ports
-            .signer
-            .sign(logout_token::TYP, algorithm, &claims)
-            .map_err(|it| temporary(&it))?;
+        let content = (logout_token::TYP, claims.as_slice());
+        let wanted = Wanted::of_logout_token(&client);
+        let token = protect(ports, &client, content, wanted).await;
+        let token = token.map_err(|it| temporary(&it))?;
         ports
             .outbound
             .post_form(&uri, &[("logout_token", &token)])

@@ -5,6 +5,7 @@ pub mod administration;
 pub mod client_auth;
 mod client_keys;
 pub mod client_logos;
+mod client_secrets;
 pub mod commands;
 pub mod courier;
 pub mod directory;
@@ -21,6 +22,7 @@ pub mod mail;
 mod new_password;
 pub mod one_time;
 pub mod ports;
+pub mod protect;
 pub mod queries;
 pub mod records;
 pub mod refusals;
@@ -39,7 +41,8 @@ use self::{
     limits::Limits,
     mail::PostOffice,
     ports::{
-        Clock, Ledger, Outbound, PasswordHasher, Rng, Sealer, Store, TokenSigner, state::StateStore,
+        Certificates, Clock, Ledger, Outbound, PasswordHasher, Rng, Sealer, Store, TokenSigner,
+        state::StateStore,
     },
     refusals::Refusals,
     settings::Settings,
@@ -76,6 +79,8 @@ pub struct Ports {
     pub post: PostOffice,
     /// The way to servers of clients.
     pub outbound: Arc<dyn Outbound>,
+    /// Who vouches for certificates of clients.
+    pub certificates: Arc<dyn Certificates>,
     /// Keys that were fetched from servers of clients.
     pub client_keys: Fetched<serde_json::Value>,
     /// Pictures that were fetched from servers of clients.

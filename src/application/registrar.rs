@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     NewPasswordError, Ports,
     administration::Acting,
-    ports::{Clock, HashError, PasswordHasher, Rng, Store, StoreError, UnitOfWork},
+    ports::{Clock, HashError, PasswordHasher, Rng, Sealer, Store, StoreError, UnitOfWork},
     trail::{self, About, Origin},
 };
 use crate::domain::{
@@ -27,6 +27,8 @@ pub struct Registrar {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Seals what must be read again; absent where the key-encryption key is.
+    pub sealer: Option<Arc<dyn Sealer>>,
     /// Checks the JWK Set of a client; the error says what is wrong with it.
     pub check_jwks: fn(&Value) -> Result<(), String>,
     /// Who is at work.
@@ -106,6 +108,7 @@ impl Registrar {
             passwords: ports.passwords.clone(),
             clock: ports.clock.clone(),
             rng: ports.rng.clone(),
+            sealer: Some(ports.sealer.clone()),
             check_jwks: ports.check_jwks,
             acting,
         }

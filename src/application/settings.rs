@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::limits::Endpoint;
 use crate::{
-    domain::{brand::Branding, client::Client, key::SigningAlgorithm, user::Email},
+    domain::{algorithm::SigningAlgorithm, brand::Branding, client::Client, user::Email},
     protocol::{capability::Features, issuer::Issuer, refresh::RefreshPolicy},
 };
 

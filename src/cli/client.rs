@@ -59,6 +59,9 @@ pub(super) enum ClientVerb {
         /// Read the new secret from standard input instead of generating one
         #[arg(long)]
         secret_stdin: bool,
+        /// Keep the new secret encrypted besides its digest: HS256 and the like need it
+        #[arg(long)]
+        readable: bool,
     },
     /// Change what is registered; a list replaces the one that there is
     Change {
@@ -133,10 +136,12 @@ pub(super) async fn run(global: &Global, verb: ClientVerb) -> Result<(), CliErro
             client,
             overlap,
             secret_stdin,
+            readable,
         } => {
             let given = secret_stdin.then(secret_from_stdin).transpose()?;
             let id = ClientId::new(client);
-            let rotated = rotate_client_secret(&registrar, &id, given.as_ref(), overlap).await?;
+            let how = (overlap, readable);
+            let rotated = rotate_client_secret(&registrar, &id, given.as_ref(), how).await?;
             print_rotated(global, &rotated)
         }
         ClientVerb::Change { client, changes } => {

@@ -13,7 +13,7 @@ use crate::{
     app,
     application::ports::{Clock as _, Store as _},
     config::{Config, ConfigError, StateConfig},
-    domain::{key::SigningKey, time::Timestamp},
+    domain::{algorithm::KeyAlgorithm, key::ServerKey, time::Timestamp},
     infrastructure::{
         clock::SystemClock,
         jose::opens,
@@ -196,21 +196,20 @@ async fn keys(config: &Config, store: Option<&SqlStore>) -> Finding {
     active(config, &keys)
 }
 
-fn active(config: &Config, keys: &[SigningKey]) -> Finding {
+fn active(config: &Config, keys: &[ServerKey]) -> Finding {
     let now = SystemClock.now();
-    let missing: Vec<_> = config
-        .keys
-        .algorithms
-        .iter()
-        .filter(|algorithm| {
-            !keys
-                .iter()
-                .any(|key| key.algorithm == **algorithm && phase(key, now) == Phase::Active)
-        })
-        .map(|algorithm| algorithm.as_str())
+    let works = |algorithm: KeyAlgorithm| {
+        let is_it = |key: &ServerKey| key.algorithm == algorithm;
+        keys.iter()
+            .any(|key| is_it(key) && phase(key, now) == Phase::Active)
+    };
+    let wanted = config.keys.every().into_iter();
+    let missing: Vec<_> = wanted
+        .filter(|algorithm| !works(*algorithm))
+        .map(KeyAlgorithm::as_str)
         .collect();
     if !missing.is_empty() {
-        let what = format!("no key signs with {} now", missing.join(", "));
+        let what = format!("no key is there for {} now", missing.join(", "));
         return wrong(
             what,
             "set the clock; a running server makes what is missing",

@@ -9,7 +9,7 @@ use super::{CliError, Global, confirm::Confirm, registrar};
 use crate::{
     app,
     application::{commands::retire_key::retire_key, ports::Clock as _},
-    domain::key::SigningKey,
+    domain::key::ServerKey,
     infrastructure::clock::SystemClock,
     protocol::jwks::{Phase, is_forgotten, phase},
 };
@@ -68,7 +68,7 @@ pub(super) async fn run(global: &Global, verb: KeysVerb) -> Result<(), CliError>
 }
 
 /// The keys as they are: who looks at them makes none, and needs nothing to open them with.
-async fn stored(global: &Global) -> Result<Vec<SigningKey>, CliError> {
+async fn stored(global: &Global) -> Result<Vec<ServerKey>, CliError> {
     let (registrar, _) = registrar::open(global).await?;
     let mut keys = registrar.store.reader().signing_keys().await?;
     let now = SystemClock.now();
@@ -76,7 +76,7 @@ async fn stored(global: &Global) -> Result<Vec<SigningKey>, CliError> {
     Ok(keys)
 }
 
-fn list(global: &Global, keys: &[SigningKey]) -> Result<(), CliError> {
+fn list(global: &Global, keys: &[ServerKey]) -> Result<(), CliError> {
     let now = SystemClock.now();
     let word = |key| match phase(key, now) {
         Phase::Published => "published",

@@ -206,6 +206,7 @@ impl From<BuildError> for CliError {
             | BuildError::Passwords(_)
             | BuildError::Telemetry(_)
             | BuildError::Playground(_)
+            | BuildError::Authorities(_)
             | BuildError::Outbound(_) => Self::failed(message),
         }
     }

@@ -14,12 +14,13 @@ use crate::{
     application::{
         Ports,
         administration::Acting,
-        ports::HashError,
+        ports::{HashError, Rng, Sealer},
         registrar::{Registrar, RegistrarError},
     },
     config::Config,
     infrastructure::{
         jose::validate_client_jwks,
+        kek::{Kek, Seal},
         sql::{self, migrate},
     },
 };
@@ -42,15 +43,24 @@ pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliErro
         passwords,
     } = Surroundings::of(&config).map_err(BuildError::from)?;
     let store = Arc::new(store);
+    let sealer = sealer(&config, &rng);
     let registrar = Registrar {
         store,
         passwords,
         clock,
         rng,
+        sealer,
         check_jwks,
         acting: Acting::Operator,
     };
     Ok((registrar, config))
+}
+
+/// Few commands seal anything, and those say if they cannot.
+fn sealer(config: &Config, rng: &Arc<dyn Rng>) -> Option<Arc<dyn Sealer>> {
+    let kek = Arc::new(Kek::load(&config.keys.kek_path()).ok()?);
+    let rng = rng.clone();
+    Some(Arc::new(Seal { kek, rng }))
 }
 
 /// The same on the stores of a provider in this process.

@@ -52,6 +52,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "TLS in the process. Leave it out behind a proxy that speaks TLS to the world.",
     ),
     (
+        "mtls",
+        "Applications that prove themselves, or bind their tokens, by a TLS certificate (RFC 8705).",
+    ),
+    (
         "management",
         "Health checks, on a port of their own that the world must not reach.",
     ),
@@ -143,6 +147,16 @@ keys! {
         "The certificate chain, PEM. Read again when it changes and on SIGHUP.";
     "tls.key": Path, "The private key of the certificate, PEM.";
 
+    "mtls.port": Integer,
+        "A port of its own that asks for certificates, with the certificate of `[tls]`: on the usual one browsers would ask their users. None where absent.";
+    "mtls.address": Text = "\"0.0.0.0\"", "The address to listen on there.";
+    "mtls.url": Text,
+        "How applications reach it, for `mtls_endpoint_aliases`: the issuer's host at `mtls.port` where absent. Behind a proxy, the address at which that asks for certificates.";
+    "mtls.ca_file": Path,
+        "Certificates (PEM) of the authorities that issue applications' certificates, for `tls_client_auth`. Without it only self-signed ones are known.";
+    "mtls.proxy_header": Text = "\"off\"",
+        "`client-cert`: proxies of `server.trusted_proxies` end the TLS connections and tell of certificates in `Client-Cert` (RFC 9440). They must remove that header from what they let in.";
+
     "management.address": Text = "\"127.0.0.1\"", "The address to listen on.";
     "management.port": Integer = "9000",
         "The port of `/health/live`, `/health/ready` and `/metrics`.";
@@ -164,7 +178,9 @@ keys! {
     "keys.kek_file": Path, "The key-encryption key, if it does not live in `keys.directory`.";
     "keys.rotation": Duration = "\"90d\"", "How long a key signs before the next takes over.";
     "keys.algorithms": List = "[\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]",
-        "For which algorithms there are keys.";
+        "For which signature algorithms there are keys: RS256, PS256, ES256, EdDSA, Ed25519, ES384, ES512, PS384, PS512, RS384, RS512.";
+    "keys.encryption": List = "[]",
+        "For which kinds of encryption there are keys, to which applications encrypt their request objects: `RSA-OAEP`, `ECDH-ES`.";
     "keys.access_token_algorithm": Text = "\"ES256\"", "The algorithm of access tokens.";
 
     "oauth.response_types": List = "[\"code\"]",

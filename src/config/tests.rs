@@ -2,6 +2,8 @@
 
 use secrecy::ExposeSecret as _;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::infrastructure::mail::SmtpSecurity;
 

@@ -5,11 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    client_keys::ClientKeys, client_logout::ClientLogout, client_registration::SelfRegistration,
-    client_rights::ClientRights, id::ClientId, key::SigningAlgorithm, redirect_uri::RedirectUri,
-    request_objects::RequestObjects, response_type::ResponseType, scope::Scope,
-    secret::SecretDigest, time::Timestamp,
+    algorithm::TokenAlgorithm, client_encryption::ClientEncryption, client_keys::ClientKeys,
+    client_logout::ClientLogout, client_registration::SelfRegistration,
+    client_rights::ClientRights, id::ClientId, names::registered_names, redirect_uri::RedirectUri,
+    request_objects::RequestObjects, response_type::ResponseType, scope::Scope, time::Timestamp,
 };
+
+pub use super::client_authentication::*;
 
 /// An application that asks for tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +66,10 @@ pub struct Client {
     pub request_objects: RequestObjects,
     /// `userinfo_signed_response_alg`; userinfo is plain JSON where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub userinfo_algorithm: Option<SigningAlgorithm>,
+    pub userinfo_algorithm: Option<TokenAlgorithm>,
+    /// How its tokens are encrypted.
+    #[serde(default, skip_serializing_if = "ClientEncryption::is_none")]
+    pub encryption: ClientEncryption,
     /// How it hears that a session has ended.
     #[serde(default)]
     pub logout: ClientLogout,
@@ -110,6 +115,17 @@ impl Client {
             .unwrap_or(usual)
     }
 
+    /// Whether something is made or verified with its secret, which then must be readable.
+    pub fn needs_readable_secret(&self) -> bool {
+        let is_mac = |algorithm: TokenAlgorithm| matches!(algorithm, TokenAlgorithm::Mac(_));
+        matches!(
+            self.authentication,
+            ClientAuthentication::ClientSecretJwt { .. }
+        ) || is_mac(self.tokens.id_token_algorithm)
+            || self.userinfo_algorithm.is_some_and(is_mac)
+            || self.request_objects.algorithm.is_some_and(is_mac)
+    }
+
     /// The registered redirection URI that `requested` matches.
     pub fn redirect_uri(&self, requested: &str) -> Option<&RedirectUri> {
         self.redirect_uris.iter().find(|uri| uri.matches(requested))
@@ -150,128 +166,6 @@ pub enum ClientStatus {
     Active,
     /// It may not, and its tokens are dead.
     Inactive,
-}
-
-/// How a client proves who it is (RFC 6749 §2.3, OIDC Core §9), with what that takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "method", rename_all = "snake_case")]
-pub enum ClientAuthentication {
-    /// Not at all: a public client.
-    None,
-    /// `client_secret_basic`
-    ClientSecretBasic {
-        /// The secrets that are valid, more than one during rotation.
-        secrets: Vec<ClientSecret>,
-    },
-    /// `client_secret_post`
-    ClientSecretPost {
-        /// The secrets that are valid, more than one during rotation.
-        secrets: Vec<ClientSecret>,
-    },
-    /// `private_key_jwt`
-    PrivateKeyJwt {
-        /// The public keys, a JWK Set (RFC 7517 §5) that was validated at registration.
-        jwks: serde_json::Value,
-        /// `token_endpoint_auth_signing_alg`; any supported one where absent.
-        algorithm: Option<SigningAlgorithm>,
-        /// Whom its assertions may be addressed to.
-        #[serde(default)]
-        audience: AssertionAudience,
-    },
-}
-
-/// Whom the assertions of a client may be addressed to (RFC 7523 §3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AssertionAudience {
-    /// The issuer alone: such an assertion cannot be carried to another server (FAPI 2.0).
-    #[default]
-    Issuer,
-    /// The token endpoint too, which OIDC Core §9 recommends and older software insists on.
-    TokenEndpoint,
-}
-
-impl ClientAuthentication {
-    /// The method of `token_endpoint_auth_method`.
-    pub fn method(&self) -> ClientAuthMethod {
-        match self {
-            Self::None => ClientAuthMethod::None,
-            Self::ClientSecretBasic { .. } => ClientAuthMethod::ClientSecretBasic,
-            Self::ClientSecretPost { .. } => ClientAuthMethod::ClientSecretPost,
-            Self::PrivateKeyJwt { .. } => ClientAuthMethod::PrivateKeyJwt,
-        }
-    }
-
-    /// The secrets of the two methods that have any.
-    pub fn secrets(&self) -> &[ClientSecret] {
-        match self {
-            Self::ClientSecretBasic { secrets } | Self::ClientSecretPost { secrets } => secrets,
-            Self::None | Self::PrivateKeyJwt { .. } => &[],
-        }
-    }
-}
-
-/// A generated secret of 256 bits, stored as its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientSecret {
-    /// SHA-256 of the secret.
-    pub digest: SecretDigest,
-    /// When it stops working; never where absent.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Declares an enum of registered protocol names with `as_str`, `ALL`, `Display`, `FromStr`, serde.
-macro_rules! registered_names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
-        }
-
-        impl $name {
-            /// Every value, in the order of the specification.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The registered name.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownName;
-
-            fn from_str(text: &str) -> Result<Self, UnknownName> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or(UnknownName)
-            }
-        }
-    };
-}
-
-/// A text that is none of the registered names of its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a known name")]
-pub struct UnknownName;
-
-registered_names! {
-    /// `token_endpoint_auth_method` values.
-    ClientAuthMethod {
-        /// RFC 6749 §2.3.1, HTTP Basic.
-        ClientSecretBasic = "client_secret_basic",
-        /// RFC 6749 §2.3.1, form fields.
-        ClientSecretPost = "client_secret_post",
-        /// RFC 7523 §2.2 with an asymmetric key.
-        PrivateKeyJwt = "private_key_jwt",
-        /// A public client.
-        None = "none",
-    }
 }
 
 registered_names! {
@@ -353,7 +247,10 @@ pub struct TokenPolicy {
     /// Life of ID tokens.
     pub id_token_lifetime: Option<Duration>,
     /// `id_token_signed_response_alg`
-    pub id_token_algorithm: SigningAlgorithm,
+    pub id_token_algorithm: TokenAlgorithm,
+    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 §3)
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub certificate_bound: bool,
     /// Whether refresh tokens rotate.
     pub refresh_rotation: RefreshRotation,
     /// A refresh token unused for this long is dead.
@@ -407,7 +304,10 @@ pub(crate) fn sample() -> Client {
             access_token_format: AccessTokenFormat::Jwt,
             access_token_lifetime: None,
             id_token_lifetime: None,
-            id_token_algorithm: SigningAlgorithm::Rs256,
+            id_token_algorithm: TokenAlgorithm::Signature(
+                crate::domain::algorithm::SigningAlgorithm::Rs256,
+            ),
+            certificate_bound: false,
             refresh_rotation: RefreshRotation::Rotate,
             refresh_idle: None,
             refresh_absolute: None,
@@ -421,6 +321,7 @@ pub(crate) fn sample() -> Client {
         keys: ClientKeys::default(),
         request_objects: RequestObjects::default(),
         userinfo_algorithm: None,
+        encryption: ClientEncryption::default(),
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),

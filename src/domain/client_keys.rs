@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::{Client, ClientAuthentication};
+use super::client::Client;
 
 /// Keys besides those that the client authenticates with by value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,13 +32,7 @@ impl Client {
         if let Some(uri) = &self.keys.jwks_uri {
             return Some(KeySource::Uri(uri));
         }
-        match &self.authentication {
-            ClientAuthentication::PrivateKeyJwt { jwks, .. } => Some(KeySource::Set(jwks)),
-            ClientAuthentication::None
-            | ClientAuthentication::ClientSecretBasic { .. }
-            | ClientAuthentication::ClientSecretPost { .. } => {
-                self.keys.jwks.as_ref().map(KeySource::Set)
-            }
-        }
+        let own = self.authentication.jwks();
+        own.or(self.keys.jwks.as_ref()).map(KeySource::Set)
     }
 }

@@ -73,7 +73,7 @@ impl fmt::Display for Actor {
 }
 
 impl std::str::FromStr for Actor {
-    type Err = super::client::UnknownName;
+    type Err = super::names::UnknownName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
@@ -81,7 +81,7 @@ impl std::str::FromStr for Actor {
             Some(("client", id)) => Ok(Self::Client(ClientId::new(id))),
             None if text == "operator" => Ok(Self::Operator),
             None if text == "system" => Ok(Self::System),
-            Some(_) | None => Err(super::client::UnknownName),
+            Some(_) | None => Err(super::names::UnknownName),
         }
     }
 }
@@ -134,10 +134,10 @@ macro_rules! event_kinds {
         }
 
         impl std::str::FromStr for EventKind {
-            type Err = super::client::UnknownName;
+            type Err = super::names::UnknownName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text { $($text => Ok(Self::$variant),)+ _ => Err(super::client::UnknownName) }
+                match text { $($text => Ok(Self::$variant),)+ _ => Err(super::names::UnknownName) }
             }
         }
     };
@@ -349,14 +349,14 @@ impl OutboxKind {
 }
 
 impl std::str::FromStr for OutboxKind {
-    type Err = super::client::UnknownName;
+    type Err = super::names::UnknownName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "mail" => Ok(Self::Mail),
             "event" => Ok(Self::Event),
             "logout" => Ok(Self::Logout),
-            _ => Err(super::client::UnknownName),
+            _ => Err(super::names::UnknownName),
         }
     }
 }

@@ -2,10 +2,14 @@
 //! events. No I/O, no clock, no randomness.
 
 pub mod administration;
+pub mod algorithm;
 pub mod brand;
+pub mod certificate;
 pub mod claim_demand;
 pub mod claim_name;
 pub mod client;
+pub mod client_authentication;
+pub mod client_encryption;
 pub mod client_keys;
 pub mod client_logout;
 pub mod client_registration;
@@ -16,6 +20,7 @@ pub mod event;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod names;
 pub mod one_time;
 pub mod password;
 pub mod permission;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    client::UnknownName,
     id::UserId,
+    names::UnknownName,
     secret::SecretDigest,
     time::Timestamp,
     user::{Email, User},

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::SigningAlgorithm;
+use super::algorithm::{Encryption, TokenAlgorithm};
 
 /// How its authorization requests may come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,11 @@ pub struct RequestObjects {
     /// `request_uris`: the addresses where they may be, fragments included.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub uris: BTreeSet<String>,
-    /// `request_object_signing_alg`; any that its keys have where absent.
+    /// `request_object_signing_alg`; any signature that its keys have where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub algorithm: Option<SigningAlgorithm>,
+    pub algorithm: Option<TokenAlgorithm>,
+    /// `request_object_encryption_alg`, `…_enc`: if they are encrypted, then so. Anything offered where
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }

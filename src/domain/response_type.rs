@@ -7,7 +7,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{GrantType, ResponseMode, UnknownName};
+use super::{
+    client::{GrantType, ResponseMode},
+    names::UnknownName,
+};
 
 /// The parts that are asked for; none of them is `response_type=none` (§4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

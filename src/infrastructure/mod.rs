@@ -1,5 +1,6 @@
 //! What talks to the outside: databases, state stores, keys, hashing, the clock.
 
+pub mod certificates;
 pub mod clock;
 pub mod disk;
 pub mod group_commit;

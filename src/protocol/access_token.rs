@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
 use crate::domain::{
+    certificate::Confirmation,
     claim_demand::Demands,
     client_rights::Release,
     grant::Grant,
@@ -61,6 +62,9 @@ pub struct AccessToken {
     /// Private to this provider: claims that the userinfo endpoint releases by name.
     #[serde(skip_serializing_if = "Demands::is_empty", default)]
     pub userinfo_claims: Demands,
+    /// What its bearer must prove to have (RFC 8705 §3.1).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cnf: Option<Confirmation>,
     /// §2.2.3.1
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub roles: BTreeSet<String>,
@@ -86,6 +90,8 @@ pub struct Stamp {
     pub lifetime: Duration,
     /// The epoch of the state store's memory.
     pub epoch: String,
+    /// What it is bound to.
+    pub cnf: Option<Confirmation>,
 }
 
 impl AccessToken {
@@ -117,6 +123,7 @@ impl AccessToken {
                 .subject()
                 .map_or(grant.client.as_str(), |user| user.as_str())
                 .to_owned(),
+            cnf: stamp.cnf,
             exp: stamp.now.plus(stamp.lifetime),
             iat: stamp.now,
             jti: stamp.id,

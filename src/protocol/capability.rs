@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::domain::{
+    algorithm::{EncryptionKey, SigningAlgorithm},
     client::{Client, ClientAuthMethod, GrantType, ResponseMode},
-    key::SigningAlgorithm,
     response_type::ResponseType,
     scope::{STANDARD_SCOPES, Scope},
 };
@@ -38,6 +38,24 @@ impl fmt::Display for Capability {
     }
 }
 
+/// The methods that need no certificate of the client.
+const WITHOUT_CERTIFICATES: [ClientAuthMethod; 5] = [
+    ClientAuthMethod::ClientSecretBasic,
+    ClientAuthMethod::ClientSecretPost,
+    ClientAuthMethod::ClientSecretJwt,
+    ClientAuthMethod::PrivateKeyJwt,
+    ClientAuthMethod::None,
+];
+
+/// What is offered to clients that present certificates (RFC 8705).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFeatures {
+    /// Whether there are authorities that vouch for any.
+    pub authorities: bool,
+    /// Where such clients find the endpoints, if not at the issuer's.
+    pub url: Option<String>,
+}
+
 /// What this server offers. Discovery lists exactly this.
 #[derive(Clone, Debug)]
 pub struct Features {
@@ -51,6 +69,10 @@ pub struct Features {
     pub client_auth_methods: BTreeSet<ClientAuthMethod>,
     /// `id_token_signing_alg_values_supported`
     pub algorithms: BTreeSet<SigningAlgorithm>,
+    /// What is offered to clients with certificates, if anything.
+    pub certificates: Option<CertificateFeatures>,
+    /// Kinds of keys that request objects can be encrypted to.
+    pub encryption_keys: BTreeSet<EncryptionKey>,
     /// `scopes_supported`
     pub scopes: Scope,
     /// Whether clients may register themselves (RFC 7591).
@@ -64,8 +86,10 @@ impl Features {
             grant_types: GrantType::ALL.iter().copied().collect(),
             response_types: ResponseType::ALL.iter().copied().collect(),
             response_modes: ResponseMode::ALL.iter().copied().collect(),
-            client_auth_methods: ClientAuthMethod::ALL.iter().copied().collect(),
+            client_auth_methods: WITHOUT_CERTIFICATES.into(),
             algorithms: algorithms.into_iter().collect(),
+            certificates: None,
+            encryption_keys: BTreeSet::new(),
             scopes: STANDARD_SCOPES.parse().unwrap_or_default(),
             registration: false,
         }
@@ -82,6 +106,27 @@ impl Features {
         if !self.response_types.iter().any(|it| it.shows_tokens()) {
             self.grant_types.remove(&GrantType::Implicit);
         }
+        self
+    }
+
+    /// The same, with clients that present certificates.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Option<CertificateFeatures>) -> Self {
+        if let Some(features) = &certificates {
+            let methods = &mut self.client_auth_methods;
+            methods.insert(ClientAuthMethod::SelfSignedTlsClientAuth);
+            if features.authorities {
+                methods.insert(ClientAuthMethod::TlsClientAuth);
+            }
+        }
+        self.certificates = certificates;
+        self
+    }
+
+    /// The same, with keys that request objects can be encrypted to.
+    #[must_use]
+    pub fn with_encryption(mut self, keys: impl IntoIterator<Item = EncryptionKey>) -> Self {
+        self.encryption_keys = keys.into_iter().collect();
         self
     }
 

@@ -1,7 +1,7 @@
 //! RFC 6749 §2.3, OIDC Core §9, RFC 7521 §4.2 — how a client says who it is.
 //!
-//! Supported: `client_secret_basic` (form-decoded, §2.3.1), `client_secret_post`,
-//! `private_key_jwt`, `none`. Refused: more than one of them in a request (§2.3).
+//! Supported: `client_secret_basic` (form-decoded, §2.3.1), `client_secret_post`, `client_secret_jwt`,
+//! `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth` (RFC 8705 §2), `none`. Refused: more than one of them in a request (§2.3).
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::{
     error::{ErrorCode, OAuthError},
     params::Params,
 };
-use crate::domain::{client::ClientAuthMethod, id::ClientId};
+use crate::domain::{certificate::PresentedCertificate, client::ClientAuthMethod, id::ClientId};
 
 /// `client_assertion_type` of a JWT (RFC 7523 §2.2).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -24,6 +24,8 @@ pub struct Credentials {
     pub client: ClientId,
     /// The proof.
     pub proof: Proof,
+    /// The certificate of the connection that the request came over, if it has one.
+    pub certificate: Option<PresentedCertificate>,
 }
 
 /// What a client offers as proof.
@@ -57,6 +59,13 @@ impl Proof {
 }
 
 impl Credentials {
+    /// The same over a connection with this certificate.
+    #[must_use]
+    pub fn over(mut self, certificate: Option<PresentedCertificate>) -> Self {
+        self.certificate = certificate;
+        self
+    }
+
     /// Reads the `Authorization` header and the body parameters.
     pub fn parse(authorization: Option<&[u8]>, params: &Params) -> Result<Self, OAuthError> {
         let basic = authorization.map(parse_basic).transpose()?;
@@ -94,7 +103,11 @@ impl Credentials {
                 ErrorCode::InvalidRequest,
                 "client_id contradicts the client authentication",
             )),
-            (Some(client), _) | (None, Some(client)) => Ok(Self { client, proof }),
+            (Some(client), _) | (None, Some(client)) => Ok(Self {
+                client,
+                proof,
+                certificate: None,
+            }),
             (None, None) => Err(rejected("the request names no client")),
         }
     }

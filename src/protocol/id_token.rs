@@ -7,13 +7,13 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::issuer::Issuer;
 use crate::domain::{
+    algorithm::{Hash, TokenAlgorithm},
     grant::{Grant, ResourceOwner},
     id::{ClientId, SessionId, UserId},
-    key::SigningAlgorithm,
     time::Timestamp,
 };
 
@@ -129,7 +129,7 @@ impl IdToken {
 
     /// Binds what it travels with (§3.1.3.6, §3.3.2.11).
     #[must_use]
-    pub fn bound_to(mut self, beside: &Beside<'_>, algorithm: SigningAlgorithm) -> Self {
+    pub fn bound_to(mut self, beside: &Beside<'_>, algorithm: TokenAlgorithm) -> Self {
         let hash = |text: Option<&str>| text.map(|text| half_hash(text, algorithm));
         self.at_hash = hash(beside.access_token);
         self.c_hash = hash(beside.code);
@@ -138,14 +138,19 @@ impl IdToken {
     }
 }
 
-/// The left half of the hash that belongs to the signature algorithm, base64url. Ed25519 hashes
-/// with SHA-512 (RFC 8032 §5.1).
-pub fn half_hash(text: &str, algorithm: SigningAlgorithm) -> String {
-    let hash = match algorithm {
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 | SigningAlgorithm::Es256 => {
-            Sha256::digest(text).to_vec()
-        }
-        SigningAlgorithm::EdDsa => Sha512::digest(text).to_vec(),
+/// The client that an ID token claims to be for, to find its secret. Not verified.
+pub fn claimed_audience(token: &str) -> Option<ClientId> {
+    let payload = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    claims.get("aud")?.as_str().map(ClientId::new)
+}
+
+/// The left half of the hash that belongs to the signature algorithm, base64url.
+pub fn half_hash(text: &str, algorithm: TokenAlgorithm) -> String {
+    let hash = match algorithm.hash() {
+        Hash::Sha256 => Sha256::digest(text).to_vec(),
+        Hash::Sha384 => Sha384::digest(text).to_vec(),
+        Hash::Sha512 => Sha512::digest(text).to_vec(),
     };
     URL_SAFE_NO_PAD.encode(hash.get(..hash.len() / 2).unwrap_or_default())
 }
@@ -153,13 +158,14 @@ pub fn half_hash(text: &str, algorithm: SigningAlgorithm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::algorithm::SigningAlgorithm;
 
     #[test]
     fn at_hash_is_the_example_of_the_specification() {
         // OIDC Core Appendix A.3.
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
         assert_eq!(
-            half_hash(token, SigningAlgorithm::Rs256),
+            half_hash(token, SigningAlgorithm::Rs256.into()),
             "77QmUPtjPfzWtF2AnpK9RQ"
         );
     }

@@ -10,7 +10,8 @@
 use std::{borrow::Borrow, time::Duration};
 
 use crate::domain::{
-    key::{SigningAlgorithm, SigningKey},
+    algorithm::{KeyAlgorithm, SigningAlgorithm},
+    key::ServerKey,
     time::Timestamp,
 };
 
@@ -18,7 +19,7 @@ use crate::domain::{
 #[derive(Clone, Debug)]
 pub struct KeyPolicy {
     /// The algorithms to hold a key of.
-    pub algorithms: Vec<SigningAlgorithm>,
+    pub algorithms: Vec<KeyAlgorithm>,
     /// How long a key signs.
     pub rotation: Duration,
     /// How long before that it is published: at least what the JWK Set may be cached for.
@@ -31,7 +32,10 @@ impl Default for KeyPolicy {
     fn default() -> Self {
         const HOUR: u64 = 60 * 60;
         Self {
-            algorithms: SigningAlgorithm::ALL.to_vec(),
+            algorithms: SigningAlgorithm::USUAL
+                .iter()
+                .map(|it| (*it).into())
+                .collect(),
             rotation: Duration::from_secs(90 * 24 * HOUR),
             publish_ahead: Duration::from_secs(HOUR),
             verify_after: Duration::from_secs(24 * HOUR),
@@ -53,7 +57,7 @@ pub enum Phase {
 }
 
 /// What `key` is for now.
-pub fn phase(key: &SigningKey, now: Timestamp) -> Phase {
+pub fn phase(key: &ServerKey, now: Timestamp) -> Phase {
     if now >= key.dead_at {
         Phase::Dead
     } else if now >= key.retires_at {
@@ -70,16 +74,16 @@ pub fn phase(key: &SigningKey, now: Timestamp) -> Phase {
 pub const KEPT_AFTER_DEATH: Duration = Duration::from_hours(24);
 
 /// Whether `key` can be forgotten for good.
-pub fn is_forgotten(key: &SigningKey, now: Timestamp) -> bool {
+pub fn is_forgotten(key: &ServerKey, now: Timestamp) -> bool {
     now >= key.dead_at.plus(KEPT_AFTER_DEATH)
 }
 
 /// The key to sign with, with `algorithm`, now: the active one. Where none is active by this clock, the
 /// clock is off, or nobody has made the next key yet, and a key that the JWK Set shows signs all the
 /// same: the one that comes next, else the one that signed last. None only where every key is dead.
-pub fn signing<K: Borrow<SigningKey>>(
+pub fn signing<K: Borrow<ServerKey>>(
     keys: &[K],
-    algorithm: SigningAlgorithm,
+    algorithm: KeyAlgorithm,
     now: Timestamp,
 ) -> Option<&K> {
     active(keys, algorithm, now)
@@ -88,36 +92,36 @@ pub fn signing<K: Borrow<SigningKey>>(
 }
 
 /// The key of this phase whose time to sign is nearest.
-fn nearest<K: Borrow<SigningKey>>(
+fn nearest<K: Borrow<ServerKey>>(
     keys: &[K],
-    algorithm: SigningAlgorithm,
+    algorithm: KeyAlgorithm,
     now: Timestamp,
     wanted: Phase,
 ) -> Option<&K> {
     keys.iter()
         .filter(|key| {
-            let key: &SigningKey = (*key).borrow();
+            let key: &ServerKey = (*key).borrow();
             key.algorithm == algorithm && phase(key, now) == wanted
         })
         .min_by_key(|key| {
-            let key: &SigningKey = (*key).borrow();
+            let key: &ServerKey = (*key).borrow();
             key.active_at.since(now).max(now.since(key.retires_at))
         })
 }
 
 /// The key whose time it is to sign with `algorithm`: of several active ones the newest.
-pub fn active<K: Borrow<SigningKey>>(
+pub fn active<K: Borrow<ServerKey>>(
     keys: &[K],
-    algorithm: SigningAlgorithm,
+    algorithm: KeyAlgorithm,
     now: Timestamp,
 ) -> Option<&K> {
     keys.iter()
         .filter(|key| {
-            let key: &SigningKey = (*key).borrow();
+            let key: &ServerKey = (*key).borrow();
             key.algorithm == algorithm && phase(key, now) == Phase::Active
         })
         .max_by_key(|key| {
-            let key: &SigningKey = (*key).borrow();
+            let key: &ServerKey = (*key).borrow();
             key.generation
         })
 }
@@ -145,7 +149,7 @@ pub struct Succession {
     /// From when it is gone.
     pub dead_at: Timestamp,
     /// The present key with the times that hold once there is a successor.
-    pub predecessor: Option<SigningKey>,
+    pub predecessor: Option<ServerKey>,
 }
 
 /// The next key of `algorithm`, if one has to be made now. Where no key signs or waits to, the next one
@@ -153,8 +157,8 @@ pub struct Succession {
 /// before it was published for long enough; so late a successor prolongs the present key. While one
 /// waits there is no other: so a clock that stepped back makes nothing and moves no times.
 pub fn succession(
-    keys: &[SigningKey],
-    algorithm: SigningAlgorithm,
+    keys: &[ServerKey],
+    algorithm: KeyAlgorithm,
     policy: &KeyPolicy,
     (now, trigger): (Timestamp, Trigger),
 ) -> Option<Succession> {
@@ -182,7 +186,7 @@ pub fn succession(
         active_at,
         retires_at,
         dead_at: retires_at.plus(policy.verify_after),
-        predecessor: present.map(|key| SigningKey {
+        predecessor: present.map(|key| ServerKey {
             retires_at: active_at,
             dead_at: active_at.plus(policy.verify_after),
             ..key.clone()
@@ -198,15 +202,15 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_700_000_000);
-    const ALGORITHM: SigningAlgorithm = SigningAlgorithm::Es256;
+    const ALGORITHM: KeyAlgorithm = KeyAlgorithm::Signing(SigningAlgorithm::Es256);
 
-    fn apply(keys: &mut Vec<SigningKey>, next: &Succession) {
+    fn apply(keys: &mut Vec<ServerKey>, next: &Succession) {
         for key in keys.iter_mut() {
             if let Some(changed) = next.predecessor.as_ref().filter(|p| p.kid == key.kid) {
                 *key = changed.clone();
             }
         }
-        keys.push(SigningKey {
+        keys.push(ServerKey {
             kid: next.generation.to_string(),
             algorithm: ALGORITHM,
             generation: next.generation,
@@ -219,13 +223,13 @@ mod tests {
         });
     }
 
-    fn first() -> Vec<SigningKey> {
+    fn first() -> Vec<ServerKey> {
         let mut keys = Vec::new();
         tend(&mut keys, NOW, Trigger::Due);
         keys
     }
 
-    fn tend(keys: &mut Vec<SigningKey>, now: Timestamp, trigger: Trigger) {
+    fn tend(keys: &mut Vec<ServerKey>, now: Timestamp, trigger: Trigger) {
         if let Some(next) = succession(keys, ALGORITHM, &KeyPolicy::default(), (now, trigger)) {
             apply(keys, &next);
         }
@@ -235,7 +239,7 @@ mod tests {
     fn the_first_key_signs_at_once() {
         let keys = first();
         assert_eq!(active(&keys, ALGORITHM, NOW).unwrap().generation, 0);
-        assert!(active(&keys, SigningAlgorithm::Rs256, NOW).is_none());
+        assert!(active(&keys, SigningAlgorithm::Rs256.into(), NOW).is_none());
     }
 
     #[test]

@@ -6,7 +6,10 @@ use super::{
     authentication::ACR_PASSWORD, authorization::Prompt, capability::Features, issuer::Issuer,
     userinfo,
 };
-use crate::domain::client::{ClientAuthMethod, GrantType};
+use crate::domain::{
+    algorithm::{ContentEncryption, KeyManagement, SigningAlgorithm, TokenAlgorithm},
+    client::{ClientAuthMethod, GrantType},
+};
 
 /// Paths of the endpoints, below the issuer.
 pub mod paths {
@@ -56,7 +59,14 @@ pub mod paths {
 
 /// The metadata document, the same for both well-known addresses.
 pub fn document(issuer: &Issuer, features: &Features) -> Value {
-    let algorithms: Vec<&str> = features.algorithms.iter().map(|a| a.as_str()).collect();
+    let signing = features.algorithms.iter().copied();
+    let for_id_tokens = TokenAlgorithm::every(signing);
+    // Without a signature userinfo is plain JSON.
+    let is_secure = |it: &TokenAlgorithm| *it != TokenAlgorithm::None;
+    let for_userinfo: Vec<_> = for_id_tokens.iter().copied().filter(is_secure).collect();
+    // What clients sign is verified with any algorithm, whatever keys the server has.
+    let from_clients = TokenAlgorithm::every(SigningAlgorithm::ALL.iter().copied());
+    let for_assertions: Vec<_> = from_clients.iter().copied().filter(is_secure).collect();
     let grant_types: Vec<GrantType> = features.grant_types.iter().copied().collect();
     let auth_methods: Vec<ClientAuthMethod> =
         features.client_auth_methods.iter().copied().collect();
@@ -81,21 +91,25 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "grant_types_supported": grant_types,
         "acr_values_supported": [ACR_PASSWORD],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": algorithms,
+        "id_token_signing_alg_values_supported": for_id_tokens,
+        "id_token_encryption_alg_values_supported": KeyManagement::ALL,
+        "id_token_encryption_enc_values_supported": ContentEncryption::ALL,
         "token_endpoint_auth_methods_supported": auth_methods,
-        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_signing_alg_values_supported": for_assertions,
         "introspection_endpoint_auth_methods_supported": proving_methods,
-        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_signing_alg_values_supported": for_assertions,
         "revocation_endpoint_auth_methods_supported": auth_methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_signing_alg_values_supported": for_assertions,
         "claim_types_supported": ["normal"],
         "claims_supported": claims_supported(),
         "claims_parameter_supported": true,
         "request_parameter_supported": true,
         "request_uri_parameter_supported": true,
         "require_request_uri_registration": true,
-        "request_object_signing_alg_values_supported": algorithms,
-        "userinfo_signing_alg_values_supported": algorithms,
+        "request_object_signing_alg_values_supported": from_clients,
+        "userinfo_signing_alg_values_supported": for_userinfo,
+        "userinfo_encryption_alg_values_supported": KeyManagement::ALL,
+        "userinfo_encryption_enc_values_supported": ContentEncryption::ALL,
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": Prompt::NAMES,
@@ -105,11 +119,57 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
     });
-    if let Some(members) = document.as_object_mut().filter(|_| features.registration) {
+    let Some(members) = document.as_object_mut() else {
+        return document;
+    };
+    if features.registration {
         let endpoint = issuer.url(paths::REGISTER);
         members.insert("registration_endpoint".into(), endpoint.into());
     }
+    if let Some(certificates) = &features.certificates {
+        members.insert(
+            "tls_client_certificate_bound_access_tokens".into(),
+            true.into(),
+        );
+        if let Some(url) = &certificates.url {
+            members.insert("mtls_endpoint_aliases".into(), aliases(url, features));
+        }
+    }
+    if !features.encryption_keys.is_empty() {
+        let has_key = |it: &&KeyManagement| features.encryption_keys.contains(&it.key());
+        let algorithms: Vec<_> = KeyManagement::ALL.iter().filter(has_key).collect();
+        for (name, values) in [
+            (
+                "request_object_encryption_alg_values_supported",
+                json!(algorithms),
+            ),
+            (
+                "request_object_encryption_enc_values_supported",
+                json!(ContentEncryption::ALL),
+            ),
+        ] {
+            members.insert(name.into(), values);
+        }
+    }
     document
+}
+
+/// RFC 8705 §5: where a certificate is asked for.
+fn aliases(url: &str, features: &Features) -> Value {
+    let mut endpoints = vec![
+        ("token_endpoint", paths::TOKEN),
+        ("userinfo_endpoint", paths::USERINFO),
+        ("introspection_endpoint", paths::INTROSPECT),
+        ("revocation_endpoint", paths::REVOKE),
+    ];
+    if features.registration {
+        endpoints.push(("registration_endpoint", paths::REGISTER));
+    }
+    let aliases = endpoints.into_iter();
+    aliases
+        .map(|(name, path)| (name.to_owned(), json!(format!("{url}{path}"))))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn claims_supported() -> Vec<&'static str> {

@@ -4,18 +4,23 @@
 //! protected and cannot be granted is refused, never dropped. Whatever an operator decides about a
 //! client (consent, rights, further scope values, lifetimes) has no member here.
 
+mod algorithms;
+mod describe;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+pub use self::{algorithms::AssertionAlgorithm, describe::describe};
+use algorithms::encryption;
 
 use super::error::ErrorCode;
 use crate::domain::{
-    client::{Client, ClientAuthMethod, ClientAuthentication, ClientKind, ClientLinks, GrantType},
-    client_keys::KeySource,
+    algorithm::{Encryption, SigningAlgorithm, TokenAlgorithm},
+    certificate::CertificateSubject,
+    client::{ClientAuthMethod, ClientKind, ClientLinks, GrantType},
     client_logout::ClientLogout,
-    client_registration::SelfRegistration,
-    key::SigningAlgorithm,
     response_type::ResponseType,
     scope::Scope,
 };
@@ -26,13 +31,6 @@ pub const SCOPE: &str = "openid profile email address phone offline_access";
 const NOT_SUPPORTED: &[&str] = &[
     "sector_identifier_uri",
     "software_statement",
-    "id_token_encrypted_response_alg",
-    "id_token_encrypted_response_enc",
-    "userinfo_encrypted_response_alg",
-    "userinfo_encrypted_response_enc",
-    "request_object_encryption_alg",
-    "request_object_encryption_enc",
-    "tls_client_certificate_bound_access_tokens",
     "dpop_bound_access_tokens",
     "require_pushed_authorization_requests",
     "require_signed_request_object",
@@ -104,8 +102,20 @@ struct Members {
     jwks: Option<Value>,
     jwks_uri: Option<String>,
     request_uris: Option<Vec<String>>,
+    tls_client_auth_subject_dn: Option<String>,
+    tls_client_auth_san_dns: Option<String>,
+    tls_client_auth_san_uri: Option<String>,
+    tls_client_auth_san_ip: Option<String>,
+    tls_client_auth_san_email: Option<String>,
+    tls_client_certificate_bound_access_tokens: bool,
     request_object_signing_alg: Option<String>,
+    request_object_encryption_alg: Option<String>,
+    request_object_encryption_enc: Option<String>,
     userinfo_signed_response_alg: Option<String>,
+    userinfo_encrypted_response_alg: Option<String>,
+    userinfo_encrypted_response_enc: Option<String>,
+    id_token_encrypted_response_alg: Option<String>,
+    id_token_encrypted_response_enc: Option<String>,
     subject_type: Option<String>,
     id_token_signed_response_alg: Option<String>,
     default_max_age: Option<u64>,
@@ -125,7 +135,11 @@ pub struct ClientMetadata {
     /// `token_endpoint_auth_method`
     pub authentication: ClientAuthMethod,
     /// `token_endpoint_auth_signing_alg`
-    pub authentication_algorithm: Option<SigningAlgorithm>,
+    pub authentication_algorithm: AssertionAlgorithm,
+    /// `tls_client_auth_…`
+    pub certificate_subject: Option<CertificateSubject>,
+    /// `tls_client_certificate_bound_access_tokens`
+    pub certificate_bound: bool,
     /// `application_type`
     pub kind: ClientKind,
     /// `response_types`
@@ -149,11 +163,17 @@ pub struct ClientMetadata {
     /// `request_uris`
     pub request_uris: Vec<String>,
     /// `request_object_signing_alg`
-    pub request_object_algorithm: Option<SigningAlgorithm>,
+    pub request_object_algorithm: Option<TokenAlgorithm>,
+    /// `request_object_encryption_alg`, `…_enc`
+    pub request_object_encryption: Option<Encryption>,
     /// `userinfo_signed_response_alg`
-    pub userinfo_algorithm: Option<SigningAlgorithm>,
+    pub userinfo_algorithm: Option<TokenAlgorithm>,
+    /// `userinfo_encrypted_response_alg`, `…_enc`
+    pub userinfo_encryption: Option<Encryption>,
     /// `id_token_signed_response_alg`
-    pub id_token_algorithm: SigningAlgorithm,
+    pub id_token_algorithm: TokenAlgorithm,
+    /// `id_token_encrypted_response_alg`, `…_enc`
+    pub id_token_encryption: Option<Encryption>,
     /// `default_max_age`, seconds.
     pub default_max_age: Option<u64>,
     /// `software_id`
@@ -202,16 +222,23 @@ impl ClientMetadata {
             members.token_endpoint_auth_method,
         )?
         .unwrap_or(ClientAuthMethod::ClientSecretBasic);
-        let needs_keys = authentication == ClientAuthMethod::PrivateKeyJwt;
+        let names = [
+            members.tls_client_auth_subject_dn,
+            members.tls_client_auth_san_dns,
+            members.tls_client_auth_san_uri,
+            members.tls_client_auth_san_ip,
+            members.tls_client_auth_san_email,
+        ];
         Ok(Self {
+            certificate_subject: certificate_subject(authentication, names)?,
+            certificate_bound: members.tls_client_certificate_bound_access_tokens,
             redirect_uris: members.redirect_uris.unwrap_or_default(),
             post_logout_redirect_uris: members.post_logout_redirect_uris.unwrap_or_default(),
             authentication,
-            authentication_algorithm: named(
-                "token_endpoint_auth_signing_alg",
+            authentication_algorithm: AssertionAlgorithm::parse(
+                authentication,
                 members.token_endpoint_auth_signing_alg,
-            )?
-            .filter(|_| needs_keys),
+            )?,
             kind: kind(members.application_type.as_deref())?,
             refreshes,
             name: members.client_name,
@@ -235,21 +262,75 @@ impl ClientMetadata {
                 "request_object_signing_alg",
                 members.request_object_signing_alg,
             )?,
+            request_object_encryption: encryption(
+                [
+                    "request_object_encryption_alg",
+                    "request_object_encryption_enc",
+                ],
+                members.request_object_encryption_alg,
+                members.request_object_encryption_enc,
+            )?,
             userinfo_algorithm: named(
                 "userinfo_signed_response_alg",
                 members.userinfo_signed_response_alg,
+            )?,
+            userinfo_encryption: encryption(
+                [
+                    "userinfo_encrypted_response_alg",
+                    "userinfo_encrypted_response_enc",
+                ],
+                members.userinfo_encrypted_response_alg,
+                members.userinfo_encrypted_response_enc,
+            )?,
+            id_token_encryption: encryption(
+                [
+                    "id_token_encrypted_response_alg",
+                    "id_token_encrypted_response_enc",
+                ],
+                members.id_token_encrypted_response_alg,
+                members.id_token_encrypted_response_enc,
             )?,
             id_token_algorithm: named(
                 "id_token_signed_response_alg",
                 members.id_token_signed_response_alg,
             )?
-            .unwrap_or(SigningAlgorithm::Rs256),
+            .unwrap_or(SigningAlgorithm::Rs256.into()),
             default_max_age: members.default_max_age,
             software_id: short("software_id", members.software_id)?,
             software_version: short("software_version", members.software_version)?,
             claimed: (members.client_id, members.client_secret),
             response_types,
         })
+    }
+}
+
+/// The one name of the certificate of a `tls_client_auth` client (RFC 8705 §2.1.2), in the order of
+/// [`CertificateSubject::KINDS`].
+fn certificate_subject(
+    method: ClientAuthMethod,
+    values: [Option<String>; 5],
+) -> Result<Option<CertificateSubject>, MetadataError> {
+    let kinds = CertificateSubject::KINDS.into_iter().zip(values);
+    let mut given = kinds.filter_map(|(kind, value)| value.map(|value| (kind, value)));
+    match (method, given.next(), given.next()) {
+        (ClientAuthMethod::TlsClientAuth, Some((kind, name)), None) => {
+            let subject = CertificateSubject::parse(kind, &name);
+            let member = format!("tls_client_auth_{kind}");
+            let unusable = || MetadataError::new(&member, "cannot be such a name");
+            subject.map(Some).ok_or_else(unusable)
+        }
+        (ClientAuthMethod::TlsClientAuth, ..) => {
+            let problem = "tls_client_auth needs exactly one tls_client_auth_ name";
+            Err(MetadataError::new("token_endpoint_auth_method", problem))
+        }
+        (_, Some((kind, _)), _) => {
+            let problem = "is only for tls_client_auth";
+            Err(MetadataError::new(
+                &format!("tls_client_auth_{kind}"),
+                problem,
+            ))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -355,95 +436,6 @@ fn short(member: &str, text: Option<String>) -> Result<Option<String>, MetadataE
         ),
         text => Ok(text),
     }
-}
-
-/// What is registered, as the client reads it (RFC 7591 §3.2.1); without secrets.
-pub fn describe(client: &Client) -> Map<String, Value> {
-    let texts = |uris: &BTreeSet<_>| -> Vec<String> {
-        let uris = uris
-            .iter()
-            .map(|uri: &crate::domain::redirect_uri::RedirectUri| uri.as_str().to_owned());
-        uris.collect()
-    };
-    let mut members = Map::new();
-    let mut put = |name: &str, value: Value| {
-        let is_there = match &value {
-            Value::Null => false,
-            Value::Array(values) => !values.is_empty(),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => true,
-        };
-        if is_there {
-            members.insert(name.to_owned(), value);
-        }
-    };
-    put("client_id", json!(client.id));
-    put("client_id_issued_at", json!(client.created_at));
-    put("client_name", json!(client.name));
-    put("redirect_uris", json!(texts(&client.redirect_uris)));
-    put(
-        "post_logout_redirect_uris",
-        json!(texts(&client.post_logout_redirect_uris)),
-    );
-    put(
-        "token_endpoint_auth_method",
-        json!(client.authentication.method()),
-    );
-    match client.key_source() {
-        Some(KeySource::Set(jwks)) => put("jwks", jwks.clone()),
-        Some(KeySource::Uri(uri)) => put("jwks_uri", json!(uri)),
-        None => {}
-    }
-    let objects = &client.request_objects;
-    put("request_uris", json!(objects.uris));
-    put("request_object_signing_alg", json!(objects.algorithm));
-    put(
-        "userinfo_signed_response_alg",
-        json!(client.userinfo_algorithm),
-    );
-    if let ClientAuthentication::PrivateKeyJwt { algorithm, .. } = &client.authentication {
-        put("token_endpoint_auth_signing_alg", json!(algorithm));
-    }
-    put("grant_types", json!(client.grant_types));
-    put("response_types", json!(client.response_types));
-    let application_type = match client.kind {
-        ClientKind::Native => "native",
-        ClientKind::Spa | ClientKind::Web | ClientKind::Service => "web",
-    };
-    put("application_type", json!(application_type));
-    put("client_uri", json!(client.links.client));
-    put("logo_uri", json!(client.links.logo));
-    put("policy_uri", json!(client.links.policy));
-    put("tos_uri", json!(client.links.terms));
-    put("initiate_login_uri", json!(client.links.initiate_login));
-    let logout = &client.logout;
-    put("frontchannel_logout_uri", json!(logout.frontchannel_uri));
-    put("backchannel_logout_uri", json!(logout.backchannel_uri));
-    // `sid` is always told, whether it is required or not.
-    if logout.frontchannel_uri.is_some() {
-        put("frontchannel_logout_session_required", json!(true));
-    }
-    if logout.backchannel_uri.is_some() {
-        put("backchannel_logout_session_required", json!(true));
-    }
-    put("scope", json!(client.scope));
-    put("subject_type", json!("public"));
-    put(
-        "id_token_signed_response_alg",
-        json!(client.tokens.id_token_algorithm),
-    );
-    put("default_max_age", json!(client.default_max_age));
-    if let Some(SelfRegistration {
-        contacts,
-        software_id,
-        software_version,
-        ..
-    }) = &client.registration
-    {
-        put("contacts", json!(contacts));
-        put("software_id", json!(software_id));
-        put("software_version", json!(software_version));
-    }
-    members
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! OIDC Core §6, RFC 9101 — authorization requests as signed JWTs, by value and by reference.
+//! OIDC Core §6, RFC 9101 — authorization requests as JWTs, by value and by reference.
 //!
 //! What the object says wins over what stands beside it (OIDC Core §6.3.3); `client_id` and
-//! `response_type` beside it must be the same (§6.1). Objects without a signature are refused, so the
-//! fragment of an address, by which clients tell servers that keep objects of a change (§6.2), has
-//! nothing to protect here: addresses are compared with it, and nothing is kept.
+//! `response_type` beside it must be the same (§6.1). An object without a signature is taken only
+//! of a client that registered `none` (RFC 9101 §10.1). Objects are not kept, so the fragment of an address, by
+//! which clients tell servers that keep them of a change (§6.2), has nothing to say here: addresses are
+//! compared with it.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +13,7 @@ use super::{
     issuer::Issuer,
     params::Params,
 };
-use crate::domain::{client::Client, time::Timestamp};
+use crate::domain::{algorithm::TokenAlgorithm, client::Client, time::Timestamp};
 
 /// Claims of the JWT itself, which are no parameters.
 const OF_THE_JWT: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
@@ -41,7 +42,7 @@ pub fn reference<'a>(
             ErrorCode::InvalidRequest,
             "request and request_uri cannot be combined",
         )),
-        (Some(_), None) if client.key_source().is_none() => Err(OAuthError::new(
+        (Some(_), None) if !may_secure(client) => Err(OAuthError::new(
             ErrorCode::RequestNotSupported,
             "the client has no keys for request objects",
         )),
@@ -55,6 +56,19 @@ pub fn reference<'a>(
         }
         (None, Some(_)) => Err(invalid_uri("the request_uri is not registered")),
     }
+}
+
+/// Whether the client has what secures an object, or registered that nothing does.
+fn may_secure(client: &Client) -> bool {
+    match client.request_objects.algorithm {
+        Some(TokenAlgorithm::Mac(_) | TokenAlgorithm::None) => true,
+        Some(TokenAlgorithm::Signature(_)) | None => client.key_source().is_some(),
+    }
+}
+
+/// Whether an object has the five parts of an encrypted one (RFC 7516 §9).
+pub fn is_encrypted(object: &str) -> bool {
+    object.bytes().filter(|byte| *byte == b'.').count() == 4
 }
 
 /// The request that `claims` of a verified object make of the parameters beside it.

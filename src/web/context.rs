@@ -2,11 +2,28 @@
 
 use axum::http::{HeaderMap, HeaderName, Uri, header, request::Parts};
 
-use crate::{application::trail::Origin, domain::user_session, protocol::params::Params};
+use crate::{
+    application::trail::Origin,
+    domain::{certificate::PresentedCertificate, user_session},
+    protocol::params::Params,
+};
 
 /// The peer's address, set once per request by the guard.
 #[derive(Clone, Debug)]
 pub struct PeerAddress(pub std::net::IpAddr);
+
+/// The certificate of the connection, put there by the listener that asks for one, or by the guard where a
+/// trusted proxy tells of it; by nobody else.
+#[derive(Clone, Debug, Default)]
+pub struct ClientCertificate(pub Option<PresentedCertificate>);
+
+/// The certificate that came with the request.
+pub fn certificate(parts: &Parts) -> Option<PresentedCertificate> {
+    parts
+        .extensions
+        .get::<ClientCertificate>()
+        .and_then(|it| it.0.clone())
+}
 
 /// The identifier that log, error page and audit event share, set once per request by the guard.
 #[derive(Clone, Debug)]

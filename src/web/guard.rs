@@ -5,11 +5,16 @@
 //! configured issuer (security.md 151).
 
 mod address;
+mod certificate;
 mod cors;
 mod headers;
 
 use std::{
-    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -31,7 +36,7 @@ use super::{
         self,
         problem::{Kind, Problem},
     },
-    context::{self, PeerAddress, TraceId},
+    context::{self, ClientCertificate, PeerAddress, TraceId},
     pages::ErrorCause,
     respond,
 };
@@ -57,6 +62,8 @@ pub struct Guard {
     pub scheme: Scheme,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether those proxies tell of clients' certificates (RFC 9440).
+    pub proxy_certificates: bool,
     /// How long an answer may take.
     pub request_timeout: Duration,
     /// How long the body of a request may take to arrive.
@@ -67,6 +74,13 @@ pub struct Guard {
     pub origins: Arc<dyn Origins>,
     /// Decides which requests are traced, where there is a collector.
     pub tracer: Option<Arc<Tracer>>,
+}
+
+impl Guard {
+    fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
 }
 
 /// How browsers reach us.
@@ -108,6 +122,10 @@ async fn watch(guard: Arc<Guard>, mut request: Request, next: Next) -> Response 
     let address = peer.map(|peer| address::client(peer, request.headers(), &guard.trusted_proxies));
     if let Some(address) = address {
         request.extensions_mut().insert(PeerAddress(address));
+    }
+    if guard.proxy_certificates && peer.is_some_and(|peer| guard.trusts(peer)) {
+        let told = ClientCertificate(certificate::told(request.headers()));
+        request.extensions_mut().insert(told);
     }
     request.extensions_mut().insert(TraceId(trace.clone()));
     let (method, uri) = (request.method().clone(), request.uri().clone());

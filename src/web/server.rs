@@ -9,6 +9,7 @@
 
 mod gate;
 mod limit;
+mod mutual;
 mod tls;
 
 use std::{
@@ -28,7 +29,10 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-use axum_server::{Handle, tls_rustls::RustlsAcceptor};
+use axum_server::{
+    Handle,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapResponse;
@@ -36,6 +40,7 @@ use tower::util::MapResponse;
 use self::{
     gate::{Closing, Gate, Peer},
     limit::LimitedAcceptor,
+    mutual::MutualAcceptor,
     tls::Certificate,
 };
 
@@ -57,6 +62,8 @@ pub struct ServerOptions {
     pub management: Option<SocketAddr>,
     /// Certificate and key, PEM files; plain HTTP where absent.
     pub tls: Option<TlsFiles>,
+    /// Where clients are asked for certificates, over the same TLS files.
+    pub mutual: Option<SocketAddr>,
     /// Public connections at most; further ones are closed at once.
     pub max_connections: usize,
     /// Public connections from one address at most.
@@ -126,6 +133,7 @@ fn reason(error: &io::Error) -> String {
 /// Listeners that are bound but answer nobody yet.
 pub struct Server {
     public: TcpListener,
+    mutual: Option<TcpListener>,
     management: Option<TcpListener>,
     certificate: Option<Certificate>,
     options: ServerOptions,
@@ -139,6 +147,7 @@ impl Server {
         let management = options.management.map(listen).transpose()?;
         Ok(Self {
             public: listen(options.listen)?,
+            mutual: options.mutual.map(listen).transpose()?,
             management,
             certificate,
             options,
@@ -165,18 +174,32 @@ impl Server {
     ) -> Result<(), ServeError> {
         let Self {
             public: listener,
+            mutual,
             management: management_listener,
             certificate,
             options,
         } = self;
         // The management listener answers until the very end, so that "not ready" can be seen.
         let (public_handle, management_handle) = (Handle::new(), Handle::new());
+        let mutual_handle = Handle::new();
         let end = End::default();
         let gate = Gate::open(listener, end.closing.clone())?;
+        let mutual = match (mutual, &certificate) {
+            (Some(listener), Some(certificate)) => {
+                // Closes with the other, and nobody waits for it to say so.
+                let closing = Closing {
+                    asked: end.closing.asked.clone(),
+                    ..Closing::default()
+                };
+                Some((Gate::open(listener, closing)?, certificate.mutual()))
+            }
+            (Some(_) | None, _) => None,
+        };
         let stopping = async {
             stop.cancelled().await;
             tracing::info!("stopping");
             end.announce(&options, &public_handle).await;
+            mutual_handle.graceful_shutdown(Some(options.shutdown_timeout));
             public_handle.graceful_shutdown(Some(options.shutdown_timeout));
             std::future::pending::<()>().await;
         };
@@ -186,12 +209,19 @@ impl Server {
             (management, head_timeout),
             management_handle.clone(),
         );
+        let mutual = run_mutual(
+            mutual,
+            public.clone(),
+            (&options, end.is_near.clone()),
+            mutual_handle.clone(),
+        );
         let public = run_public(
             (gate, certificate),
             public,
             (&options, end.is_near.clone()),
             public_handle.clone(),
         );
+        let public = async { tokio::try_join!(public, mutual).map(drop) };
         let everything = async { tokio::try_join!(finish(public, &management_handle), management) };
         tokio::select! {
             ended = everything => ended.map(|_| ()).map_err(ServeError::from),
@@ -264,19 +294,51 @@ async fn run_management(
     }
 }
 
+/// The listener that asks for certificates, if there is one.
+async fn run_mutual(
+    listener: Option<(Gate, RustlsConfig)>,
+    router: Router,
+    (options, is_near): (&ServerOptions, Arc<AtomicBool>),
+    handle: Handle<Peer>,
+) -> io::Result<()> {
+    let Some((gate, config)) = listener else {
+        return Ok(());
+    };
+    let last = MapResponse::new(router, last_answer(is_near));
+    let service =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(last);
+    let head_timeout = options.head_timeout;
+    let mut server = axum_server::Server::<Peer>::from_listener(gate)
+        .handle(handle)
+        .first_request_timeout(head_timeout);
+    bound_http(server.http_builder(), head_timeout);
+    let acceptor = RustlsAcceptor::new(config)
+        .handshake_timeout(head_timeout)
+        .acceptor(LimitedAcceptor::new(options));
+    server
+        .acceptor(MutualAcceptor(acceptor))
+        .serve(service)
+        .await
+}
+
+/// Says that an answer is the last on its connection once the end is near.
+fn last_answer(is_near: Arc<AtomicBool>) -> impl Fn(Response) -> Response + Clone {
+    move |mut response: Response| {
+        if is_near.load(Ordering::Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+}
+
 async fn run_public(
     (gate, certificate): (Gate, Option<Certificate>),
     router: Router,
     (options, is_near): (&ServerOptions, Arc<AtomicBool>),
     handle: Handle<Peer>,
 ) -> io::Result<()> {
-    let last = MapResponse::new(router, move |mut response: Response| {
-        if is_near.load(Ordering::Relaxed) {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-        }
-        response
-    });
+    let last = MapResponse::new(router, last_answer(is_near));
     let service =
         axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(last);
     let limited = LimitedAcceptor::new(options);

@@ -256,7 +256,7 @@ on_both! {
         let registrar = registrar(&app);
         set_password(&registrar, USERNAME, &"canary-new-password".into()).await.unwrap();
         let id = ClientId::new("web");
-        let rotated = rotate_client_secret(&registrar, &id, None, Duration::from_mins(1)).await;
+        let rotated = rotate_client_secret(&registrar, &id, None, (Duration::from_mins(1), false)).await;
         let secret = rotated.unwrap().secret.unwrap();
         let secret = secrecy::ExposeSecret::expose_secret(&secret).to_owned();
         let page = Page { after: None, limit: 1000 };

@@ -82,6 +82,7 @@ on_both! {
 
     async fn every_advertised_signature_algorithm_signs_id_tokens(app: TestApp) {
         let document = app.get(WELL_KNOWN[0]).await.json();
+        app.make_secret_readable("web").await;
         for algorithm in strings(&document["id_token_signing_alg_values_supported"]) {
             app.change_client("web", |client| client.tokens.id_token_algorithm = algorithm.parse().unwrap()).await;
             let tokens = app.tokens("web", "openid").await;
@@ -124,7 +125,7 @@ on_both! {
     async fn every_advertised_client_authentication_method_works(app: TestApp) {
         let document = app.get(WELL_KNOWN[0]).await.json();
         let methods = strings(&document["token_endpoint_auth_methods_supported"]);
-        assert_eq!(methods, ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+        assert_eq!(methods, ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]);
         for client in ["web", "post", "spa"] {
             assert!(app.tokens(client, "openid").await["access_token"].is_string(), "{client}");
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use countersign::{
     application::ports::{Clock as _, Rng, Store, TokenSigner as _},
-    domain::{key::SigningAlgorithm, time::Timestamp},
+    domain::{algorithm::SigningAlgorithm, time::Timestamp},
     infrastructure::{
         clock::TestClock,
         jose::{KeyError, KeyRing},

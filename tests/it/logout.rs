@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use countersign::{
-    domain::{client::AccessTokenFormat, key::SigningAlgorithm},
+    domain::{algorithm::SigningAlgorithm, client::AccessTokenFormat},
     protocol::id_token,
 };
 

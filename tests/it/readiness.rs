@@ -56,9 +56,9 @@ on_both! {
 
 #[tokio::test]
 async fn without_a_key_that_signs_a_server_is_not_ready() {
-    use countersign::domain::key::SigningAlgorithm;
+    use countersign::domain::algorithm::SigningAlgorithm;
     let app = TestApp::start_on(Stage::Embedded, None, app::settings(), |options| {
-        options.key_policy.algorithms = [SigningAlgorithm::Rs256].into();
+        options.key_policy.algorithms = vec![SigningAlgorithm::Rs256.into()];
     })
     .await;
     let (status, body) = look(&management(&app, &CancellationToken::new())).await;

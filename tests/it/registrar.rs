@@ -69,7 +69,7 @@ on_both! {
     async fn an_old_secret_works_until_its_overlap_has_passed(app: TestApp) {
         let id = ClientId::new("web");
         let overlap = Duration::from_mins(10);
-        rotate_client_secret(&registrar(&app), &id, None, overlap).await.unwrap();
+        rotate_client_secret(&registrar(&app), &id, None, (overlap, false)).await.unwrap();
         let tokens = app.tokens("web", "openid offline_access").await;
         app.clock.advance(overlap);
         let refreshed = app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await;

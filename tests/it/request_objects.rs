@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
     application::ports::Clock as _,
-    domain::{client::ResponseMode, key::SigningAlgorithm},
+    domain::{algorithm::SigningAlgorithm, client::ResponseMode},
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -63,7 +63,7 @@ on_both! {
             let answer = Browser::new(&app).authorize("web", &[("request", object.as_str())]).await;
             answer.assert_redirected_error("invalid_request_object");
         }
-        app.change_client("web", |client| client.request_objects.algorithm = Some(SigningAlgorithm::Ps256)).await;
+        app.change_client("web", |client| client.request_objects.algorithm = Some(SigningAlgorithm::Ps256.into())).await;
         let other = key.sign(&asked);
         let answer = Browser::new(&app).authorize("web", &[("request", other.as_str())]).await;
         answer.assert_redirected_error("invalid_request_object");

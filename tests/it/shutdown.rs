@@ -26,11 +26,12 @@ use super::{
 
 const GET: &[u8] = b"GET /.well-known/openid-configuration HTTP/1.1\r\nhost: id.example\r\n\r\n";
 
-fn options() -> ServerOptions {
+pub(crate) fn options() -> ServerOptions {
     ServerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         management: None,
         tls: None,
+        mutual: None,
         max_connections: 10_000,
         max_connections_per_address: 10_000,
         trusted_proxies: Vec::new(),

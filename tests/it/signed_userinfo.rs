@@ -1,13 +1,13 @@
 //! OIDC Core §5.3.2 — userinfo as a signed JWT.
 
-use countersign::domain::key::SigningAlgorithm;
+use countersign::domain::algorithm::SigningAlgorithm;
 
 use super::support::app::{ISSUER, claims, on_both};
 
 on_both! {
     async fn a_client_that_registered_for_it_gets_a_jwt_of_its_algorithm(app: TestApp) {
-        for algorithm in SigningAlgorithm::ALL {
-            app.change_client("web", |client| client.userinfo_algorithm = Some(*algorithm)).await;
+        for algorithm in SigningAlgorithm::USUAL {
+            app.change_client("web", |client| client.userinfo_algorithm = Some((*algorithm).into())).await;
             let tokens = app.tokens("web", "openid email").await;
             let answer = app.get_with("/oauth2/userinfo", tokens["access_token"].as_str().unwrap()).await;
             assert_eq!(answer.header("content-type"), "application/jwt");

@@ -253,6 +253,7 @@ async fn a_secret_replaced_on_one_node_is_refused_by_the_next_request_on_the_oth
         let secret = ClientSecret {
             digest: SecretDigest::of("another secret that is long enough to be one"),
             expires_at: None,
+            sealed: None,
         };
         client.authentication =
             countersign::domain::client::ClientAuthentication::ClientSecretBasic {

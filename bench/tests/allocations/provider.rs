@@ -21,8 +21,8 @@ use countersign::{
     },
     config::{Config, Sources},
     domain::{
+        algorithm::SigningAlgorithm,
         client::{AccessTokenFormat, ClientKind, ConsentPolicy},
-        key::SigningAlgorithm,
         user::Profile,
     },
 };
@@ -277,7 +277,7 @@ async fn register(registrar: &Registrar) {
             scope: Some(scope.parse().unwrap()),
             consent: Some(ConsentPolicy::Implied),
             access_token_format: Some(access_token_format),
-            id_token_algorithm: Some(SigningAlgorithm::Es256),
+            id_token_algorithm: Some(SigningAlgorithm::Es256.into()),
             ..ClientEdit::default()
         };
         let client = RegisterClient {

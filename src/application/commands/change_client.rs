@@ -8,13 +8,14 @@ use serde_json::json;
 use super::register_client::{Registered, new_secret};
 use crate::{
     application::{
+        client_secrets,
         ports::UnitOfWork,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
     domain::{
         administration::Right,
-        client::{Client, ClientAuthentication, ClientSecret, ClientStatus},
+        client::{Client, ClientSecret, ClientStatus},
         event::EventKind,
         id::ClientId,
         time::Timestamp,
@@ -22,28 +23,27 @@ use crate::{
 };
 
 /// Gives a client a new secret. The present ones work for `overlap` yet, so that the client's
-/// configuration can follow without an outage.
+/// configuration can follow without an outage. A `readable` one is kept so that MACs can be made with it,
+/// as is that of a client that needs it.
 pub async fn rotate_client_secret(
     registrar: &Registrar,
     id: &ClientId,
     given: Option<&SecretString>,
-    overlap: Duration,
+    (overlap, readable): (Duration, bool),
 ) -> Result<Registered, RegistrarError> {
-    let (stored, secret) = new_secret(registrar, given)?;
+    let (mut stored, secret) = new_secret(registrar, given)?;
     let now = registrar.clock.now();
     let work = registrar.store.begin().await?;
     let mut client = take_client(registrar, &*work, id).await?;
-    match &mut client.authentication {
-        ClientAuthentication::ClientSecretBasic { secrets }
-        | ClientAuthentication::ClientSecretPost { secrets } => {
-            phase_out(secrets, now, overlap);
-            secrets.push(stored);
-        }
-        ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt { .. } => {
-            let problem = format!("the client {id} has none");
-            return Err(RegistrarError::invalid("secret", problem));
-        }
+    if client.needs_readable_secret() || readable {
+        stored.sealed = Some(client_secrets::seal(registrar, id, &secret)?);
     }
+    let Some(secrets) = client.authentication.secrets_mut() else {
+        let problem = format!("the client {id} has none");
+        return Err(RegistrarError::invalid("secret", problem));
+    };
+    phase_out(secrets, now, overlap);
+    secrets.push(stored);
     client.updated_at = now;
     store(registrar, work, &client, "secret rotated").await?;
     Ok(Registered {

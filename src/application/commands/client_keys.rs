@@ -5,9 +5,13 @@ use serde_json::json;
 
 use super::edit_client::{Change, ClientEdit};
 use crate::{
-    application::registrar::{Registrar, RegistrarError},
+    application::{
+        client_secrets,
+        registrar::{Registrar, RegistrarError},
+    },
     domain::{
-        client::{AssertionAudience, Client, ClientAuthentication},
+        algorithm::TokenAlgorithm,
+        client::{AssertionAudience, Client},
         profile,
     },
 };
@@ -35,6 +39,24 @@ pub(super) fn apply(
     }
     std::mem::take(&mut edit.request_object_algorithm).apply(&mut client.request_objects.algorithm);
     std::mem::take(&mut edit.userinfo_algorithm).apply(&mut client.userinfo_algorithm);
+    if client.userinfo_algorithm == Some(TokenAlgorithm::None) {
+        let problem = "userinfo without a signature is plain JSON: leave this out";
+        return Err(RegistrarError::invalid("userinfo_alg", problem));
+    }
+    encryption(client, edit)?;
+    client_secrets::check(client, registrar.clock.now())
+}
+
+/// What is encrypted needs a key to encrypt to. One at an address may come later.
+fn encryption(client: &mut Client, edit: &mut ClientEdit) -> Result<(), RegistrarError> {
+    let (settings, objects) = (&mut client.encryption, &mut client.request_objects);
+    std::mem::take(&mut edit.id_token_encryption).apply(&mut settings.id_token);
+    std::mem::take(&mut edit.userinfo_encryption).apply(&mut settings.userinfo);
+    std::mem::take(&mut edit.request_object_encryption).apply(&mut objects.encryption);
+    if !client.encryption.is_none() && client.key_source().is_none() {
+        let problem = "encrypted tokens need the public keys of the client: give jwks or jwks_uri";
+        return Err(RegistrarError::invalid("jwks", problem));
+    }
     Ok(())
 }
 
@@ -48,11 +70,9 @@ fn by_value(
     };
     (registrar.check_jwks)(&jwks).map_err(|problem| RegistrarError::invalid("jwks", problem))?;
     client.keys.jwks_uri = None;
-    match &mut client.authentication {
-        ClientAuthentication::PrivateKeyJwt { jwks: known, .. } => *known = jwks,
-        ClientAuthentication::None
-        | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. } => client.keys.jwks = Some(jwks),
+    match client.authentication.jwks_mut() {
+        Some(known) => *known = jwks,
+        None => client.keys.jwks = Some(jwks),
     }
     Ok(())
 }
@@ -62,18 +82,14 @@ fn by_address(client: &mut Client, change: Change<String>) -> Result<(), Registr
         check_address("jwks_uri", uri)?;
         // One or the other (RFC 7591 §2).
         client.keys.jwks = None;
-        if let ClientAuthentication::PrivateKeyJwt { jwks, .. } = &mut client.authentication {
+        if let Some(jwks) = client.authentication.jwks_mut() {
             *jwks = json!({ "keys": [] });
         }
     }
     let was_unset = change == Change::Unset;
     change.apply(&mut client.keys.jwks_uri);
-    let has_none = match &client.authentication {
-        ClientAuthentication::PrivateKeyJwt { jwks, .. } => *jwks == json!({ "keys": [] }),
-        ClientAuthentication::None
-        | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. } => false,
-    };
+    let own = client.authentication.jwks();
+    let has_none = own.is_some_and(|jwks| *jwks == json!({ "keys": [] }));
     if was_unset && has_none {
         let problem = "private_key_jwt needs the public keys: give jwks";
         return Err(RegistrarError::invalid("jwks_uri", problem));
@@ -82,23 +98,15 @@ fn by_address(client: &mut Client, change: Change<String>) -> Result<(), Registr
 }
 
 fn audience(client: &mut Client, wanted: Option<AssertionAudience>) -> Result<(), RegistrarError> {
-    match &mut client.authentication {
-        ClientAuthentication::PrivateKeyJwt { audience, .. } => {
-            *audience = wanted.unwrap_or(*audience);
-            Ok(())
+    match client.authentication.audience_mut() {
+        Some(audience) => *audience = wanted.unwrap_or(*audience),
+        None if wanted.is_some_and(|it| it != AssertionAudience::Issuer) => {
+            let problem = "is only for private_key_jwt and client_secret_jwt";
+            return Err(RegistrarError::invalid("assertion_audience", problem));
         }
-        ClientAuthentication::None
-        | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. }
-            if wanted.is_some_and(|it| it != AssertionAudience::Issuer) =>
-        {
-            let problem = "is only for private_key_jwt";
-            Err(RegistrarError::invalid("assertion_audience", problem))
-        }
-        ClientAuthentication::None
-        | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. } => Ok(()),
+        None => {}
     }
+    Ok(())
 }
 
 fn check_address(field: &'static str, text: &str) -> Result<(), RegistrarError> {

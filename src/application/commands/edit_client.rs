@@ -19,14 +19,15 @@ use crate::{
         trail::{self, About},
     },
     domain::{
+        algorithm::{Encryption, TokenAlgorithm},
+        certificate::CertificateSubject,
         client::{
-            AccessTokenFormat, AssertionAudience, Client, ClientKind, ConsentPolicy, GrantType,
-            PkcePolicy, RefreshRotation, ResponseMode,
+            AccessTokenFormat, AssertionAudience, Client, ClientAuthentication, ClientKind,
+            ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
         },
         client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
-        key::SigningAlgorithm,
         profile,
         response_type::ResponseType,
         scope::Scope,
@@ -119,15 +120,25 @@ pub struct ClientEdit {
     /// `request_uris`, all of them.
     pub request_uris: Option<Vec<String>>,
     /// `request_object_signing_alg`
-    pub request_object_algorithm: Change<SigningAlgorithm>,
+    pub request_object_algorithm: Change<TokenAlgorithm>,
     /// `userinfo_signed_response_alg`
-    pub userinfo_algorithm: Change<SigningAlgorithm>,
+    pub userinfo_algorithm: Change<TokenAlgorithm>,
+    /// `id_token_encrypted_response_alg`, `…_enc`
+    pub id_token_encryption: Change<Encryption>,
+    /// `userinfo_encrypted_response_alg`, `…_enc`
+    pub userinfo_encryption: Change<Encryption>,
+    /// `request_object_encryption_alg`, `…_enc`
+    pub request_object_encryption: Change<Encryption>,
     /// Whom its assertions may be addressed to.
     pub assertion_audience: Option<AssertionAudience>,
     /// Shape of access tokens.
     pub access_token_format: Option<AccessTokenFormat>,
     /// `id_token_signed_response_alg`
-    pub id_token_algorithm: Option<SigningAlgorithm>,
+    pub id_token_algorithm: Option<TokenAlgorithm>,
+    /// The name in the certificate of a client that authenticates by one.
+    pub certificate_subject: Option<CertificateSubject>,
+    /// `tls_client_certificate_bound_access_tokens`
+    pub certificate_bound: Option<bool>,
     /// Whether refresh tokens rotate.
     pub refresh_rotation: Option<RefreshRotation>,
     /// Life of access tokens.
@@ -251,6 +262,8 @@ pub(super) fn apply(
             client.grant_types.remove(&GrantType::RefreshToken);
         }
     }
+    check_unsecured(client)?;
+    certificates(client, edit.certificate_subject, edit.certificate_bound)?;
     client.scope = edit.scope.unwrap_or_else(|| client.scope.clone());
     client.pkce = edit.pkce.unwrap_or(client.pkce);
     client.consent = edit.consent.unwrap_or(client.consent);
@@ -293,6 +306,50 @@ fn set_response_types(
         (true, true) | (false, false) => {}
     }
     client.response_types = types;
+    Ok(())
+}
+
+/// Who its certificate names, and whether its tokens are bound to it (RFC 8705 §2.1, §3).
+fn certificates(
+    client: &mut Client,
+    wanted: Option<CertificateSubject>,
+    bound: Option<bool>,
+) -> Result<(), RegistrarError> {
+    match (&mut client.authentication, wanted) {
+        (ClientAuthentication::TlsClientAuth { subject }, Some(wanted)) => *subject = wanted,
+        (_, Some(_)) => {
+            let problem = "is only for tls_client_auth";
+            return Err(RegistrarError::invalid("tls_subject", problem));
+        }
+        (_, None) => {}
+    }
+    if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth
+        && client.key_source().is_none()
+    {
+        let problem = "self_signed_tls_client_auth needs keys with their certificates (x5c)";
+        return Err(RegistrarError::invalid("jwks", problem));
+    }
+    client.tokens.certificate_bound = bound.unwrap_or(client.tokens.certificate_bound);
+    if !client.tokens.certificate_bound {
+        return Ok(());
+    }
+    let problem = if client.is_public() {
+        "only the tokens of clients that prove who they are can be bound"
+    } else if client.response_types.iter().any(|it| it.has_token()) {
+        "a token that goes through the browser cannot be bound to the client's certificate"
+    } else {
+        return Ok(());
+    };
+    Err(RegistrarError::invalid("certificate_bound", problem))
+}
+
+/// An ID token that nothing secures must not go through the browser (OIDC Registration §2).
+fn check_unsecured(client: &Client) -> Result<(), RegistrarError> {
+    let through_browser = client.response_types.iter().any(|it| it.has_id_token());
+    if client.tokens.id_token_algorithm == TokenAlgorithm::None && through_browser {
+        let problem = "none is only for clients whose ID tokens all come from the token endpoint";
+        return Err(RegistrarError::invalid("id_token_alg", problem));
+    }
     Ok(())
 }
 

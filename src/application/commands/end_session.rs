@@ -3,16 +3,22 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::end_grant::put_out_all;
 use crate::{
     application::{
-        Failure, Ports,
+        Failure, Ports, client_secrets,
         directory::revocation_id,
         logout_notices,
-        ports::state::{Kind, StateKey},
+        ports::{
+            KeysOfClient,
+            state::{Kind, StateKey},
+        },
         trail::{About, Origin},
     },
     domain::{
+        algorithm::TokenAlgorithm,
         client::Client,
         event::EventKind,
         id::{ClientId, SessionId, UserId},
@@ -96,11 +102,29 @@ pub fn marker(session: &SessionId) -> StateKey {
 /// The content of an ID token that we signed, expired or not (OIDC Core §3.1.2.1, RP-Initiated
 /// Logout §2). `None` if it is not one of ours.
 pub async fn read_hint(ports: &Ports, hint: &str) -> Option<Hint> {
-    let claims = ports.signer.verify(id_token::TYP, hint).await.ok()?;
+    let claims = match ports.signer.verify(id_token::TYP, hint).await {
+        Ok(claims) => claims,
+        Err(_) => under_secret(ports, hint).await?,
+    };
     let claims: id_token::IdToken = serde_json::from_value(claims.into()).ok()?;
     (claims.iss == ports.settings.issuer.as_str()).then_some(Hint {
         subject: claims.sub,
         client: claims.aud,
         session: Some(claims.sid),
     })
+}
+
+/// The claims of an ID token that we made with the secret of the client whom it is for.
+async fn under_secret(ports: &Ports, hint: &str) -> Option<Map<String, Value>> {
+    let id = id_token::claimed_audience(hint)?;
+    let client = ports.store.reader().client(&id).await.ok().flatten()?;
+    let algorithm @ TokenAlgorithm::Mac(_) = client.tokens.id_token_algorithm else {
+        return None;
+    };
+    let secrets = client_secrets::readable(ports, &client);
+    let keys = KeysOfClient::Secrets(&secrets);
+    let verified = ports
+        .signer
+        .verify_own(id_token::TYP, hint, keys, algorithm);
+    verified.ok()
 }

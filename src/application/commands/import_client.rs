@@ -13,7 +13,7 @@ use crate::{
         trail::About,
     },
     domain::{
-        client::{Client, ClientAuthentication, GrantType},
+        client::{Client, GrantType},
         event::EventKind,
         resource::ResourceServer,
     },
@@ -99,15 +99,11 @@ fn settings(client: &Client) -> ClientEdit {
             .map(|uri: &crate::domain::redirect_uri::RedirectUri| uri.as_str());
         Some(uris.map(str::to_owned).collect())
     };
-    let (jwks, assertion_audience) = match &client.authentication {
-        ClientAuthentication::PrivateKeyJwt { jwks, audience, .. } => {
-            let jwks = client.keys.jwks_uri.is_none().then(|| jwks.clone());
-            (jwks, Some(*audience))
-        }
-        ClientAuthentication::None
-        | ClientAuthentication::ClientSecretBasic { .. }
-        | ClientAuthentication::ClientSecretPost { .. } => (client.keys.jwks.clone(), None),
+    let jwks = match client.authentication.jwks() {
+        Some(jwks) => client.keys.jwks_uri.is_none().then(|| jwks.clone()),
+        None => client.keys.jwks.clone(),
     };
+    let assertion_audience = client.authentication.audience();
     let (tokens, links) = (&client.tokens, &client.links);
     ClientEdit {
         name: Some(client.name.clone()),
@@ -126,7 +122,12 @@ fn settings(client: &Client) -> ClientEdit {
         request_uris: Some(client.request_objects.uris.iter().cloned().collect()),
         request_object_algorithm: Change::to(client.request_objects.algorithm),
         userinfo_algorithm: Change::to(client.userinfo_algorithm),
+        id_token_encryption: Change::to(client.encryption.id_token),
+        userinfo_encryption: Change::to(client.encryption.userinfo),
+        request_object_encryption: Change::to(client.request_objects.encryption),
         assertion_audience,
+        certificate_subject: client.authentication.certificate_subject().cloned(),
+        certificate_bound: Some(client.tokens.certificate_bound),
         access_token_format: Some(tokens.access_token_format),
         id_token_algorithm: Some(tokens.id_token_algorithm),
         refresh_rotation: Some(tokens.refresh_rotation),

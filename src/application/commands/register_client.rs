@@ -11,22 +11,25 @@ use url::Url;
 use super::edit_client::{self, ClientEdit, check_resources};
 use crate::{
     application::{
+        client_secrets,
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
     domain::{
         administration::Right,
+        algorithm::SigningAlgorithm,
+        certificate::CertificateSubject,
         client::{
             AccessTokenFormat, AssertionAudience, Client, ClientAuthMethod, ClientAuthentication,
             ClientKind, ClientLinks, ClientSecret, ClientStatus, ConsentPolicy, GrantType,
             PkcePolicy, RefreshRotation, ResponseMode, TokenPolicy,
         },
+        client_encryption::ClientEncryption,
         client_keys::ClientKeys,
         client_logout::ClientLogout,
         client_rights::ClientRights,
         event::EventKind,
         id::ClientId,
-        key::SigningAlgorithm,
         redirect_uri::{RedirectUri, is_loopback},
         request_objects::RequestObjects,
         response_type::ResponseType,
@@ -128,13 +131,32 @@ pub(super) fn check(
         secret,
         has_keys: settings.jwks.is_some()
             || matches!(settings.jwks_uri, edit_client::Change::Set(_)),
+        subject: settings.certificate_subject.clone(),
     };
     let (authentication, secret) = authentication(registrar, proof)?;
     // Every client has one, and applying checks it.
     settings.name.get_or_insert_default();
     let mut client = usual(kind, id, authentication, registrar.clock.now())?;
+    if let (Some(secret), Some(secrets)) = (&secret, client.authentication.secrets_mut()) {
+        // Who has no key-encryption key registers what needs none.
+        let sealed = client_secrets::seal(registrar, &client.id, secret).ok();
+        for stored in secrets {
+            stored.sealed.clone_from(&sealed);
+        }
+    }
     edit_client::apply(registrar, &mut client, settings)?;
+    forget_readable(&mut client);
     Ok((client, secret))
+}
+
+/// A secret that nothing is made with rests as a digest only.
+fn forget_readable(client: &mut Client) {
+    if client.needs_readable_secret() {
+        return;
+    }
+    for secret in client.authentication.secrets_mut().into_iter().flatten() {
+        secret.sealed = None;
+    }
 }
 
 /// A client of this kind as long as nobody says otherwise.
@@ -173,6 +195,7 @@ fn usual(
         keys: ClientKeys::default(),
         request_objects: RequestObjects::default(),
         userinfo_algorithm: None,
+        encryption: ClientEncryption::default(),
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),
@@ -237,6 +260,8 @@ struct Proof {
     secret: Option<SecretString>,
     /// Whether it says what its keys are, or where.
     has_keys: bool,
+    /// The name in its certificate.
+    subject: Option<CertificateSubject>,
 }
 
 fn authentication(
@@ -248,17 +273,14 @@ fn authentication(
         method,
         secret,
         has_keys,
+        subject,
     } = proof;
     let method = method.unwrap_or(match kind {
         _ if has_keys => ClientAuthMethod::PrivateKeyJwt,
         ClientKind::Spa | ClientKind::Native => ClientAuthMethod::None,
         ClientKind::Web | ClientKind::Service => ClientAuthMethod::ClientSecretBasic,
     });
-    let is_by_secret = matches!(
-        method,
-        ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost
-    );
-    if secret.is_some() && !is_by_secret {
+    if secret.is_some() && !method.has_secret() {
         let problem = format!("is not for {method}");
         return Err(RegistrarError::invalid("secret", problem));
     }
@@ -266,6 +288,10 @@ fn authentication(
         let problem = "a script in the browser cannot keep a secret: use --web for an application with a server";
         return Err(RegistrarError::invalid("auth_method", problem));
     }
+    let by_secret = |make: fn(Vec<ClientSecret>) -> ClientAuthentication| {
+        let (stored, secret) = new_secret(registrar, secret.as_ref())?;
+        Ok((make(vec![stored]), Some(secret)))
+    };
     match method {
         ClientAuthMethod::None if kind == ClientKind::Service => Err(RegistrarError::invalid(
             "auth_method",
@@ -285,21 +311,28 @@ fn authentication(
             };
             Ok((authentication, None))
         }
+        ClientAuthMethod::TlsClientAuth => {
+            let Some(subject) = subject else {
+                let problem = "tls_client_auth needs the name in the certificate";
+                return Err(RegistrarError::invalid("tls_subject", problem));
+            };
+            Ok((ClientAuthentication::TlsClientAuth { subject }, None))
+        }
+        ClientAuthMethod::SelfSignedTlsClientAuth => {
+            Ok((ClientAuthentication::SelfSignedTlsClientAuth, None))
+        }
         ClientAuthMethod::ClientSecretBasic => {
-            let (stored, secret) = new_secret(registrar, secret.as_ref())?;
-            let secrets = vec![stored];
-            Ok((
-                ClientAuthentication::ClientSecretBasic { secrets },
-                Some(secret),
-            ))
+            by_secret(|secrets| ClientAuthentication::ClientSecretBasic { secrets })
         }
         ClientAuthMethod::ClientSecretPost => {
-            let (stored, secret) = new_secret(registrar, secret.as_ref())?;
-            let secrets = vec![stored];
-            Ok((
-                ClientAuthentication::ClientSecretPost { secrets },
-                Some(secret),
-            ))
+            by_secret(|secrets| ClientAuthentication::ClientSecretPost { secrets })
+        }
+        ClientAuthMethod::ClientSecretJwt => {
+            by_secret(|secrets| ClientAuthentication::ClientSecretJwt {
+                secrets,
+                algorithm: None,
+                audience: AssertionAudience::Issuer,
+            })
         }
     }
 }
@@ -326,6 +359,7 @@ pub(super) fn new_secret(
     let stored = ClientSecret {
         digest: SecretDigest::of(secret.expose_secret()),
         expires_at: None,
+        sealed: None,
     };
     Ok((stored, secret))
 }
@@ -410,7 +444,8 @@ fn token_policy() -> TokenPolicy {
         access_token_format: AccessTokenFormat::Jwt,
         access_token_lifetime: None,
         id_token_lifetime: None,
-        id_token_algorithm: SigningAlgorithm::Rs256,
+        id_token_algorithm: SigningAlgorithm::Rs256.into(),
+        certificate_bound: false,
         refresh_rotation: RefreshRotation::Rotate,
         refresh_idle: None,
         refresh_absolute: None,

@@ -15,18 +15,21 @@ use crate::{
     application::{
         Failure, Ports,
         administration::Acting,
+        client_secrets,
         ports::UnitOfWork,
         registrar::{Registrar, RegistrarError},
         trail::{self, About, Origin},
     },
     domain::{
-        client::{AssertionAudience, Client, ClientAuthMethod, ClientAuthentication, PkcePolicy},
+        algorithm::TokenAlgorithm,
+        client::{AssertionAudience, Client, ClientAuthMethod, PkcePolicy},
         client_registration::SelfRegistration,
         event::{Actor, EventKind},
         id::ClientId,
         secret::SecretDigest,
     },
     protocol::{
+        capability::{Capability, Features},
         error::{ErrorCode, OAuthError},
         metadata::paths,
         registration::{ClientMetadata, MetadataError, describe},
@@ -79,6 +82,8 @@ fn member(field: &str) -> &str {
         "post_logout_redirect_uri" => "post_logout_redirect_uris",
         "response_type" => "response_types",
         "auth_method" => "token_endpoint_auth_method",
+        "id_token_alg" => "id_token_signed_response_alg",
+        "userinfo_alg" => "userinfo_signed_response_alg",
         same => same,
     }
 }
@@ -136,10 +141,15 @@ pub async fn change(
     client.status = before.status;
     client.not_before = before.not_before;
     client.created_at = before.created_at;
-    if client.authentication.method() == before.authentication.method()
-        && !before.authentication.secrets().is_empty()
+    let is_same = client.authentication.method() == before.authentication.method();
+    // One that must be read again, and cannot be, is replaced (§3: the answer tells the new one).
+    let can_stay = !client.needs_readable_secret()
+        || client_secrets::has_readable(&before, registrar.clock.now());
+    if is_same
+        && can_stay
+        && let Some(secrets) = client.authentication.secrets_mut()
     {
-        client.authentication = before.authentication;
+        *secrets = before.authentication.secrets().to_vec();
         registered.secret = None;
     }
     work.update_client(&registered.client).await?;
@@ -201,26 +211,7 @@ fn build(
     (id, metadata): (&ClientId, ClientMetadata),
     token: SecretDigest,
 ) -> Result<Registered, RegistrationError> {
-    let features = &ports.settings.features;
-    if let Some(unknown) = metadata
-        .response_types
-        .iter()
-        .find(|it| !features.response_types.contains(it))
-    {
-        let problem = format!("{unknown} is not supported");
-        return Err(MetadataError::new("response_types", problem).into());
-    }
-    for (member, algorithm) in [
-        (
-            "id_token_signed_response_alg",
-            Some(metadata.id_token_algorithm),
-        ),
-        ("userinfo_signed_response_alg", metadata.userinfo_algorithm),
-    ] {
-        if algorithm.is_some_and(|it| !features.algorithms.contains(&it)) {
-            return Err(MetadataError::new(member, "there is no key for it").into());
-        }
-    }
+    check_offered(&ports.settings.features, &metadata)?;
     let (links, logout) = (metadata.links, metadata.logout);
     let is_closed = |uri: &String| uri.parse().is_ok_and(|url| ports.outbound.refuses(&url));
     for (member, mut addresses) in [
@@ -236,7 +227,10 @@ fn build(
             return Err(MetadataError::new(member, problem).into());
         }
     }
-    let by_keys = metadata.authentication == ClientAuthMethod::PrivateKeyJwt;
+    let by_assertion = matches!(
+        metadata.authentication,
+        ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::ClientSecretJwt
+    );
     let command = RegisterClient {
         id: Some(id.as_str().to_owned()),
         kind: metadata.kind,
@@ -259,9 +253,14 @@ fn build(
             request_uris: Some(metadata.request_uris),
             request_object_algorithm: Change::to(metadata.request_object_algorithm),
             userinfo_algorithm: Change::to(metadata.userinfo_algorithm),
+            id_token_encryption: Change::to(metadata.id_token_encryption),
+            userinfo_encryption: Change::to(metadata.userinfo_encryption),
+            request_object_encryption: Change::to(metadata.request_object_encryption),
             // What OIDC Core §9 tells clients to do; nobody else can.
-            assertion_audience: by_keys.then_some(AssertionAudience::TokenEndpoint),
+            assertion_audience: by_assertion.then_some(AssertionAudience::TokenEndpoint),
             id_token_algorithm: Some(metadata.id_token_algorithm),
+            certificate_subject: metadata.certificate_subject,
+            certificate_bound: Some(metadata.certificate_bound),
             default_max_age: Change::to(metadata.default_max_age),
             client_uri: Change::to(links.client),
             logo_uri: Change::to(links.logo),
@@ -274,9 +273,9 @@ fn build(
         },
     };
     let (mut client, secret) = register_client::check(registrar, command)?;
-    if let ClientAuthentication::PrivateKeyJwt { algorithm, .. } = &mut client.authentication {
-        *algorithm = metadata.authentication_algorithm;
-    }
+    metadata
+        .authentication_algorithm
+        .give_to(&mut client.authentication);
     client.registration = Some(SelfRegistration {
         token,
         contacts: metadata.contacts,
@@ -284,6 +283,49 @@ fn build(
         software_version: metadata.software_version,
     });
     Ok(Registered { client, secret })
+}
+
+/// Refuses what this server does not offer.
+fn check_offered(features: &Features, metadata: &ClientMetadata) -> Result<(), MetadataError> {
+    if let Some(unknown) = metadata
+        .response_types
+        .iter()
+        .find(|it| !features.response_types.contains(it))
+    {
+        let problem = format!("{unknown} is not supported");
+        return Err(MetadataError::new("response_types", problem));
+    }
+    for (member, algorithm) in [
+        (
+            "id_token_signed_response_alg",
+            Some(metadata.id_token_algorithm),
+        ),
+        ("userinfo_signed_response_alg", metadata.userinfo_algorithm),
+    ] {
+        if let Some(TokenAlgorithm::Signature(algorithm)) = algorithm
+            && !features.algorithms.contains(&algorithm)
+        {
+            return Err(MetadataError::new(member, "there is no key for it"));
+        }
+    }
+    let method = metadata.authentication;
+    if !features.allows(Capability::ClientAuth(method)) {
+        let problem = format!("{method} is not offered");
+        return Err(MetadataError::new("token_endpoint_auth_method", problem));
+    }
+    if metadata.certificate_bound && features.certificates.is_none() {
+        let member = "tls_client_certificate_bound_access_tokens";
+        return Err(MetadataError::new(
+            member,
+            "certificates do not arrive here",
+        ));
+    }
+    let encryption = metadata.request_object_encryption;
+    if encryption.is_some_and(|it| !features.encryption_keys.contains(&it.alg.key())) {
+        let member = "request_object_encryption_alg";
+        return Err(MetadataError::new(member, "there is no key for it"));
+    }
+    Ok(())
 }
 
 /// What users are shown of a client without a name: where it lives.

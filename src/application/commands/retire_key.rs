@@ -7,13 +7,13 @@ use crate::{
         registrar::{Registrar, RegistrarError},
         trail::About,
     },
-    domain::{administration::Right, event::EventKind, key::SigningKey},
+    domain::{administration::Right, event::EventKind, key::ServerKey},
 };
 
 /// Removes the key for good. Every node hears of it with its next look at the directory; one that finds
 /// nothing left to sign with makes the next key. A key that only comes to its end needs nothing of this:
 /// it goes on verifying what it signed.
-pub async fn retire_key(registrar: &Registrar, kid: &str) -> Result<SigningKey, RegistrarError> {
+pub async fn retire_key(registrar: &Registrar, kid: &str) -> Result<ServerKey, RegistrarError> {
     registrar.may(Right::KeysWrite)?;
     let alone = registrar.alone().await?;
     let work = alone.work();

@@ -6,7 +6,7 @@ use crate::{
         queries::administration,
         registrar::{Registrar, RegistrarError},
     },
-    domain::{administration::Right, key::SigningKey},
+    domain::{administration::Right, key::ServerKey},
 };
 
 /// Why no key was made.
@@ -25,7 +25,7 @@ pub enum RotateError {
 pub async fn rotate_keys(
     ports: &Ports,
     registrar: &Registrar,
-) -> Result<Vec<SigningKey>, RotateError> {
+) -> Result<Vec<ServerKey>, RotateError> {
     registrar.may(Right::KeysWrite)?;
     registrar.may(Right::KeysRead)?;
     ports.signer.rotate().await.map_err(Failure::from)?;

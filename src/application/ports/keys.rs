@@ -7,25 +7,29 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::StoreError;
-use crate::domain::key::{SigningAlgorithm, SigningKey};
+use crate::domain::{
+    algorithm::{Encryption, SigningAlgorithm, TokenAlgorithm},
+    key::ServerKey,
+};
 
 /// Signing keys, reading.
 #[async_trait]
 pub trait Keys {
     /// All keys, in any phase.
-    async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError>;
+    async fn signing_keys(&self) -> Result<Vec<ServerKey>, StoreError>;
 }
 
 /// Signing keys, changing.
 #[async_trait]
 pub trait KeysMut {
     /// Adds a key; false, and nothing added, if (algorithm, generation) exists.
-    async fn add_signing_key(&self, key: &SigningKey) -> Result<bool, StoreError>;
+    async fn add_signing_key(&self, key: &ServerKey) -> Result<bool, StoreError>;
 
     /// Stores the four times of a key that exists.
-    async fn set_signing_key_times(&self, key: &SigningKey) -> Result<(), StoreError>;
+    async fn set_signing_key_times(&self, key: &ServerKey) -> Result<(), StoreError>;
 
     /// Forgets a key.
     async fn delete_signing_key(&self, kid: &str) -> Result<(), StoreError>;
@@ -55,6 +59,12 @@ pub enum SignError {
     /// There is no key of this algorithm that could sign. Answered with 503: one may come.
     #[error("there is no {0} key that could sign")]
     NoKey(SigningAlgorithm),
+    /// The client has no secret that can be read again, which a MAC needs.
+    #[error("the client has no secret that could make a MAC: give it a new one")]
+    NoSecret,
+    /// The client has no key that could be encrypted to.
+    #[error("the client has no key for the encryption that it registered")]
+    NoClientKey,
     /// The cryptographic library or the store refused.
     #[error("the signature could not be made")]
     Failed,
@@ -64,6 +74,28 @@ pub enum SignError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
 pub struct InvalidToken;
+
+/// How a token for one client is secured.
+pub struct Protection<'a> {
+    /// What makes its integrity; nothing does where absent, and the claims are encrypted as they are.
+    pub algorithm: Option<TokenAlgorithm>,
+    /// The client's secret, for a MAC.
+    pub secret: Option<&'a [u8]>,
+    /// How it is encrypted afterwards, and the client's JWK Set.
+    pub encryption: Option<(Encryption, &'a Value)>,
+}
+
+/// What proves that a token is of a client. The kind is decided by what the client registered, never by
+/// the token.
+#[derive(Clone, Copy)]
+pub enum KeysOfClient<'a> {
+    /// A key of this JWK Set signed it.
+    Set(&'a Value),
+    /// One of these secrets made its MAC.
+    Secrets(&'a [Zeroizing<Vec<u8>>]),
+    /// Nothing: `none` was registered.
+    Unsecured,
+}
 
 /// Signing and verifying JWTs, whatever library does it. Dates, issuer and audience are the caller's
 /// to check: they differ by purpose.
@@ -85,22 +117,48 @@ pub trait TokenSigner: Send + Sync {
         token: &str,
     ) -> Result<Map<String, Value>, InvalidToken>;
 
-    /// The claims of an assertion that a key of this client's JWK Set signed, with `algorithm` if the
-    /// client registered one.
+    /// The token of `claims` (a JSON object), secured as one client wants it.
+    fn protect(
+        &self,
+        typ: &'static str,
+        claims: &[u8],
+        protection: &Protection<'_>,
+    ) -> Result<String, SignError>;
+
+    /// The token that was encrypted to a key of this server: as `expected`, if the client registered it.
+    /// Nothing of it is verified yet.
+    async fn decrypt(
+        &self,
+        token: &str,
+        expected: Option<Encryption>,
+    ) -> Result<String, InvalidToken>;
+
+    /// The claims of an assertion that a key of this client made, with `algorithm` if the client registered
+    /// one.
     fn verify_assertion(
         &self,
         assertion: &str,
-        jwks: &Value,
-        algorithm: Option<SigningAlgorithm>,
+        keys: KeysOfClient<'_>,
+        algorithm: Option<TokenAlgorithm>,
     ) -> Result<Map<String, Value>, InvalidToken>;
 
-    /// The claims of a request object that a key of this client's JWK Set signed, with `algorithm` if the
-    /// client registered one (RFC 9101 §6.2).
+    /// The claims of a request object that a key of this client made, with `algorithm` if the client
+    /// registered one (RFC 9101 §6.2).
     fn verify_request_object(
         &self,
         object: &str,
-        jwks: &Value,
-        algorithm: Option<SigningAlgorithm>,
+        keys: KeysOfClient<'_>,
+        algorithm: Option<TokenAlgorithm>,
+    ) -> Result<Map<String, Value>, InvalidToken>;
+
+    /// The claims of a token that we made for a client with its secret, under this `typ` and with this
+    /// algorithm.
+    fn verify_own(
+        &self,
+        typ: &'static str,
+        token: &str,
+        keys: KeysOfClient<'_>,
+        algorithm: TokenAlgorithm,
     ) -> Result<Map<String, Value>, InvalidToken>;
 
     /// Makes the next key of every algorithm now. An operator's matter, not one of requests.

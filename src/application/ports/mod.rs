@@ -1,6 +1,7 @@
 //! What the use cases need from the outside, as traits. Implementations live in `infrastructure`.
 
 mod backlog;
+mod certificates;
 mod changes;
 mod keys;
 mod ledger;
@@ -20,8 +21,9 @@ use std::{error::Error, fmt, sync::Weak};
 use async_trait::async_trait;
 
 pub use self::{
-    backlog::*, changes::*, keys::*, ledger::*, links::*, mail::*, members::*, outbound::Outbound,
-    outbox::*, repositories::*, seal::*, sessions::*, statistics::*,
+    backlog::*, certificates::Certificates, changes::*, keys::*, ledger::*, links::*, mail::*,
+    members::*, outbound::Outbound, outbox::*, repositories::*, seal::*, sessions::*,
+    statistics::*,
 };
 use crate::domain::{time::Timestamp, user::PasswordHash};
 

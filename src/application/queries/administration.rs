@@ -17,7 +17,7 @@ use crate::{
         consent::Consent,
         grant::GrantRecord,
         id::{ClientId, UserId},
-        key::SigningKey,
+        key::ServerKey,
         resource::ResourceServer,
         role::{Authority, Group, Role},
         time::Day,
@@ -269,7 +269,7 @@ pub async fn resource(
 }
 
 /// The signing keys that are not forgotten.
-pub async fn keys(registrar: &Registrar) -> Result<Vec<SigningKey>, RegistrarError> {
+pub async fn keys(registrar: &Registrar) -> Result<Vec<ServerKey>, RegistrarError> {
     registrar.may(Right::KeysRead)?;
     let mut keys = registrar.store.reader().signing_keys().await?;
     let now = registrar.clock.now();

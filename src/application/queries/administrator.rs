@@ -48,7 +48,7 @@ pub async fn administrator(
     origin: &Origin,
 ) -> Result<Administrator, Failure> {
     let here = audience(&ports.settings.issuer);
-    let (live, sight) = access::present(ports, token).await?;
+    let (live, sight) = access::bring(ports, token).await?;
     let live = live
         .filter(|live| live.claims.aud.contains(&here))
         .ok_or_else(invalid)?;

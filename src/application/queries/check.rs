@@ -79,7 +79,7 @@ pub async fn asker(ports: &Ports, caller: Caller<'_>, origin: &Origin) -> Result
             })
         }
         Caller::Token(token) => {
-            let (live, _) = access::present(ports, token).await?;
+            let (live, _) = access::bring(ports, token).await?;
             let live = live.filter(|live| {
                 let own = ports.settings.issuer.as_str();
                 live.claims.aud.contains(own)

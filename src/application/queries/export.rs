@@ -6,13 +6,7 @@ use crate::{
         records::{GroupRecord, Record, RoleRecord, UserRecord},
         registrar::{Registrar, RegistrarError},
     },
-    domain::{
-        client::{Client, ClientAuthentication},
-        id::GroupId,
-        profile,
-        role::Group,
-        user::User,
-    },
+    domain::{client::Client, id::GroupId, profile, role::Group, user::User},
 };
 
 /// Whether hashes of passwords, or digests of the secrets of applications, go along.
@@ -66,9 +60,7 @@ pub async fn clients(
         for client in &mut clients {
             // By its registration access token a client gives itself a new secret: it is one.
             client.registration = None;
-            if let ClientAuthentication::ClientSecretBasic { secrets }
-            | ClientAuthentication::ClientSecretPost { secrets } = &mut client.authentication
-            {
+            if let Some(secrets) = client.authentication.secrets_mut() {
                 secrets.clear();
             }
         }

@@ -36,7 +36,7 @@ pub(in crate::application) async fn live(
     ports: &Ports,
     access_token: &str,
 ) -> Result<LiveToken, Failure> {
-    let (live, _) = access::present(ports, access_token).await?;
+    let (live, _) = access::bring(ports, access_token).await?;
     let live = live.ok_or_else(invalid)?;
     let is_for_us = live.claims.aud.contains(ports.settings.issuer.as_str());
     if !is_for_us || !live.client.rights.may_log_in() || live.user.is_none() {

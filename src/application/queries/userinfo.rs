@@ -8,8 +8,9 @@ use crate::{
     application::{
         Failure, Ports,
         access::{self, Presented},
+        protect::{Wanted, protect},
     },
-    domain::client_rights::Place,
+    domain::{certificate::PresentedCertificate, client_rights::Place},
     protocol::{
         error::{ErrorCode, OAuthError},
         userinfo,
@@ -20,12 +21,17 @@ use crate::{
 pub enum Userinfo {
     /// JSON.
     Plain(Map<String, Value>),
-    /// A JWT, because the client registered for one.
-    Signed(String),
+    /// A JWT, signed or encrypted as the client registered.
+    Jwt(String),
 }
 
-/// The claims that an access token may read about its user.
-pub async fn userinfo(ports: &Ports, token: &str) -> Result<Userinfo, Failure> {
+/// The claims that an access token may read about its user. One that is bound to a certificate needs a
+/// connection with it (RFC 8705 §3).
+pub async fn userinfo(
+    ports: &Ports,
+    token: &str,
+    certificate: Option<&PresentedCertificate>,
+) -> Result<Userinfo, Failure> {
     let invalid = || {
         OAuthError::new(
             ErrorCode::InvalidToken,
@@ -37,6 +43,7 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Userinfo, Failure> {
     let content = presented.content(ports, &found)?.ok_or_else(invalid)?;
     let live = access::live(&sight, content, ports.clock.now())
         .await?
+        .filter(|live| live.is_held_by(certificate))
         .ok_or_else(invalid)?;
     let is_for_us = live.claims.aud.contains(ports.settings.issuer.as_str());
     if !live.claims.scope.contains("openid") {
@@ -64,12 +71,13 @@ pub async fn userinfo(ports: &Ports, token: &str) -> Result<Userinfo, Failure> {
         claims.extend(userinfo::demanded(&user, &release, demands));
     }
     claims.extend(rights.mapped(Place::Userinfo, scope, (&authority.claims, &release)));
-    let Some(algorithm) = live.client.userinfo_algorithm else {
+    let Some(wanted) = Wanted::of_userinfo(&live.client) else {
         return Ok(Userinfo::Plain(claims));
     };
     claims.insert("iss".into(), ports.settings.issuer.as_str().into());
     claims.insert("aud".into(), live.client.id.as_str().into());
     let claims = serde_json::to_vec(&claims)?;
-    let signed = ports.signer.sign(userinfo::TYP, algorithm, &claims)?;
-    Ok(Userinfo::Signed(signed))
+    let content = (userinfo::TYP, claims.as_slice());
+    let token = protect(ports, &live.client, content, wanted).await?;
+    Ok(Userinfo::Jwt(token))
 }

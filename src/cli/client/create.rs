@@ -36,7 +36,7 @@ pub(in crate::cli) struct CreateClient {
     /// `client_id`; generated where absent
     #[arg(long)]
     client_id: Option<String>,
-    /// How it authenticates: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or none
+    /// How it authenticates: `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth` or none
     #[arg(long, value_name = "METHOD")]
     auth_method: Option<ClientAuthMethod>,
     /// Read the secret from standard input instead of generating one

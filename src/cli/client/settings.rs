@@ -10,11 +10,12 @@ use crate::{
     application::commands::edit_client::{Change, ClientEdit},
     cli::CliError,
     domain::{
+        algorithm::{Encryption, TokenAlgorithm},
+        certificate::CertificateSubject,
         client::{
             AccessTokenFormat, AssertionAudience, ConsentPolicy, PkcePolicy, RefreshRotation,
             ResponseMode,
         },
-        key::SigningAlgorithm,
         response_type::ResponseType,
         scope::Scope,
     },
@@ -56,12 +57,19 @@ pub(super) struct Settings {
     /// Whom its assertions may be addressed to (`private_key_jwt`)
     #[arg(long, value_enum)]
     assertion_audience: Option<Audience>,
+    /// The name in its certificate (`tls_client_auth`): `subject_dn=CN=shop,O=Shop`, `san_dns=shop.example`,
+    /// `san_uri=…`, `san_ip=…` or `san_email=…`
+    #[arg(long, value_name = "KIND=NAME")]
+    tls_subject: Option<CertificateSubject>,
+    /// Whether its access tokens work only with the certificate that they were fetched with
+    #[arg(long, value_name = "BOOL")]
+    certificate_bound: Option<bool>,
     /// Shape of its access tokens: jwt or opaque
     #[arg(long)]
     access_token_format: Option<AccessTokenFormat>,
-    /// Signature of its ID tokens: RS256, PS256, ES256 or `EdDSA`
+    /// What secures its ID tokens: RS256, ES256 and the like, HS256 (its secret), or none
     #[arg(long)]
-    id_token_alg: Option<SigningAlgorithm>,
+    id_token_alg: Option<TokenAlgorithm>,
     /// What a refresh does to the refresh token: rotate or keep
     #[arg(long, value_enum)]
     refresh_rotation: Option<Rotation>,
@@ -125,10 +133,19 @@ struct Links {
     request_uri: Vec<String>,
     /// Signature of its request objects, if only one will do
     #[arg(long, value_name = "ALG")]
-    request_object_alg: Option<SigningAlgorithm>,
+    request_object_alg: Option<TokenAlgorithm>,
+    /// Encryption of its request objects, if they are encrypted: as --id-token-encryption
+    #[arg(long, value_name = "ALG[,ENC]")]
+    request_object_encryption: Option<Encryption>,
     /// Signature of its userinfo, which is plain JSON otherwise
     #[arg(long, value_name = "ALG")]
-    userinfo_alg: Option<SigningAlgorithm>,
+    userinfo_alg: Option<TokenAlgorithm>,
+    /// Encryption of its ID tokens to a key of its JWK Set, such as ECDH-ES or RSA-OAEP-256,A256GCM
+    #[arg(long, value_name = "ALG[,ENC]")]
+    id_token_encryption: Option<Encryption>,
+    /// Encryption of its userinfo: as --id-token-encryption
+    #[arg(long, value_name = "ALG[,ENC]")]
+    userinfo_encryption: Option<Encryption>,
     /// What a frame loads when a session ends (OIDC Front-Channel Logout)
     #[arg(long, value_name = "URI")]
     frontchannel_logout_uri: Option<String>,
@@ -235,7 +252,12 @@ impl Settings {
             request_uris: some(self.links.request_uri),
             request_object_algorithm: Change::to(self.links.request_object_alg),
             userinfo_algorithm: Change::to(self.links.userinfo_alg),
+            id_token_encryption: Change::to(self.links.id_token_encryption),
+            userinfo_encryption: Change::to(self.links.userinfo_encryption),
+            request_object_encryption: Change::to(self.links.request_object_encryption),
             assertion_audience: self.assertion_audience.map(Into::into),
+            certificate_subject: self.tls_subject,
+            certificate_bound: self.certificate_bound,
             access_token_format: self.access_token_format,
             id_token_algorithm: self.id_token_alg,
             refresh_rotation: self.refresh_rotation.map(Into::into),

@@ -55,7 +55,11 @@ fn proof(method: ClientAuthMethod) -> &'static str {
     match method {
         ClientAuthMethod::ClientSecretBasic => "ClientSecretBasic(process.env.CLIENT_SECRET)",
         ClientAuthMethod::ClientSecretPost => "ClientSecretPost(process.env.CLIENT_SECRET)",
+        ClientAuthMethod::ClientSecretJwt => "ClientSecretJwt(process.env.CLIENT_SECRET)",
         ClientAuthMethod::PrivateKeyJwt => "PrivateKeyJwt(privateKey)",
+        ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
+            "TlsClientAuth()"
+        }
         ClientAuthMethod::None => "None()",
     }
 }
@@ -67,10 +71,13 @@ fn service(client: &Client, issuer: &str) -> String {
         ClientAuthMethod::ClientSecretPost | ClientAuthMethod::None => {
             format!("--data client_id={id} --data-urlencode \"client_secret=$CLIENT_SECRET\"")
         }
-        ClientAuthMethod::PrivateKeyJwt => {
+        ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::ClientSecretJwt => {
             "--data client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\
      --data client_assertion=$ASSERTION"
                 .to_owned()
+        }
+        ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
+            format!("--cert cert.pem --key key.pem --data client_id={id}")
         }
     };
     let token = paths::TOKEN;

@@ -165,7 +165,7 @@ async fn seed_client(
         (false, ..) => register_client(registrar, client).await.map(drop),
         (true, Some(secret), Freshness::New) => {
             let overlap = Duration::ZERO;
-            let rotated = rotate_client_secret(registrar, &id, Some(secret), overlap);
+            let rotated = rotate_client_secret(registrar, &id, Some(secret), (overlap, false));
             rotated.await.map(drop)
         }
         (true, ..) => Ok(()),

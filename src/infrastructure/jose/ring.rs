@@ -1,4 +1,4 @@
-//! The signing keys in memory: an immutable snapshot that requests share, replaced as a whole when
+//! The server's keys in memory: an immutable snapshot that requests share, replaced as a whole when
 //! the database has something new.
 
 use std::{
@@ -13,14 +13,19 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    sign::TokenKey,
-    vault::{KeyError, KeyVault},
+    decrypt::Encrypted,
+    encrypt::{Content, encrypt},
+    sign::{sealed_by_secret, unsecured},
+    vault::{KeyError, KeyVault, PrivateKey},
     verify::{self, Compact},
 };
 use crate::{
-    application::ports::{Clock, Document, InvalidToken, Rng, SignError, Store, TokenSigner},
+    application::ports::{
+        Clock, Document, InvalidToken, KeysOfClient, Protection, Rng, SignError, Store, TokenSigner,
+    },
     domain::{
-        key::{SigningAlgorithm, SigningKey},
+        algorithm::{Encryption, SigningAlgorithm, TokenAlgorithm},
+        key::ServerKey,
         time::Timestamp,
     },
     infrastructure::kek::Kek,
@@ -47,12 +52,12 @@ struct Snapshot {
 }
 
 struct OpenKey {
-    record: SigningKey,
-    key: Arc<TokenKey>,
+    record: ServerKey,
+    key: Arc<PrivateKey>,
 }
 
-impl Borrow<SigningKey> for OpenKey {
-    fn borrow(&self) -> &SigningKey {
+impl Borrow<ServerKey> for OpenKey {
+    fn borrow(&self) -> &ServerKey {
         &self.record
     }
 }
@@ -124,7 +129,7 @@ impl KeyRing {
     }
 
     /// The keys with their times, newest first for each algorithm.
-    pub fn keys(&self) -> Vec<SigningKey> {
+    pub fn keys(&self) -> Vec<ServerKey> {
         let snapshot = self.snapshot();
         snapshot.keys.iter().map(|key| key.record.clone()).collect()
     }
@@ -146,7 +151,7 @@ impl KeyRing {
     }
 
     /// The key of this name, also if it is as new as can be.
-    async fn key(&self, kid: &str) -> Option<Arc<TokenKey>> {
+    async fn key(&self, kid: &str) -> Option<Arc<PrivateKey>> {
         let known = |ring: &Self| ring.snapshot().named(kid, ring.vault.clock.now());
         if let Some(key) = known(self) {
             return Some(key);
@@ -174,10 +179,12 @@ impl TokenSigner for KeyRing {
         claims: &[u8],
     ) -> Result<String, SignError> {
         let snapshot = self.snapshot();
-        let key = signing(&snapshot.keys, algorithm, self.vault.clock.now());
-        let key = key.ok_or(SignError::NoKey(algorithm))?;
+        let key = signing(&snapshot.keys, algorithm.into(), self.vault.clock.now());
+        let Some(PrivateKey::Signing(key)) = key.map(|key| &*key.key) else {
+            return Err(SignError::NoKey(algorithm));
+        };
         let span = telemetry::span("sign", algorithm.as_str());
-        let token = key.key.token(typ, claims);
+        let token = key.token(typ, claims);
         span.end(&token);
         token
     }
@@ -192,26 +199,91 @@ impl TokenSigner for KeyRing {
             return Err(InvalidToken);
         }
         let kid = token.kid().ok_or(InvalidToken)?;
-        let key = self.key(kid).await.ok_or(InvalidToken)?;
-        key.claims(&token)
+        match &*self.key(kid).await.ok_or(InvalidToken)? {
+            PrivateKey::Signing(key) => key.claims(&token),
+            PrivateKey::Decryption(_) => Err(InvalidToken),
+        }
+    }
+
+    fn protect(
+        &self,
+        typ: &'static str,
+        claims: &[u8],
+        protection: &Protection<'_>,
+    ) -> Result<String, SignError> {
+        let token = match protection.algorithm {
+            Some(TokenAlgorithm::Signature(algorithm)) => Some(self.sign(typ, algorithm, claims)?),
+            Some(TokenAlgorithm::Mac(algorithm)) => {
+                let secret = protection.secret.ok_or(SignError::NoSecret)?;
+                let token = sealed_by_secret(typ, claims, algorithm, secret);
+                Some(token.ok_or(SignError::Failed)?)
+            }
+            Some(TokenAlgorithm::None) => Some(unsecured(typ, claims)),
+            None => None,
+        };
+        match (protection.encryption, token) {
+            (None, token) => token.ok_or(SignError::Failed),
+            (Some((encryption, jwks)), token) => {
+                let content = token
+                    .as_deref()
+                    .map_or(Content::Claims(claims), Content::Token);
+                encrypt(content, encryption, jwks).ok_or(SignError::NoClientKey)
+            }
+        }
+    }
+
+    async fn decrypt(
+        &self,
+        token: &str,
+        expected: Option<Encryption>,
+    ) -> Result<String, InvalidToken> {
+        let token = Encrypted::parse(token)?;
+        if expected.is_some_and(|expected| expected != token.encryption) {
+            return Err(InvalidToken);
+        }
+        let rng = &*self.vault.rng;
+        if let Some(kid) = token.kid() {
+            return match &*self.key(kid).await.ok_or(InvalidToken)? {
+                PrivateKey::Decryption(key) => key.decrypt(&token, rng),
+                PrivateKey::Signing(_) => Err(InvalidToken),
+            };
+        }
+        let snapshot = self.snapshot();
+        let now = self.vault.clock.now();
+        let mut keys = snapshot.keys.iter().filter_map(|key| match &*key.key {
+            PrivateKey::Decryption(open) if phase(&key.record, now) != Phase::Dead => Some(open),
+            PrivateKey::Decryption(_) | PrivateKey::Signing(_) => None,
+        });
+        keys.find_map(|key| key.decrypt(&token, rng).ok())
+            .ok_or(InvalidToken)
     }
 
     fn verify_assertion(
         &self,
         assertion: &str,
-        jwks: &Value,
-        algorithm: Option<SigningAlgorithm>,
+        keys: KeysOfClient<'_>,
+        algorithm: Option<TokenAlgorithm>,
     ) -> Result<Map<String, Value>, InvalidToken> {
-        verify::verify_assertion(assertion, jwks, algorithm)
+        verify::verify_assertion(assertion, keys, algorithm)
     }
 
     fn verify_request_object(
         &self,
         object: &str,
-        jwks: &Value,
-        algorithm: Option<SigningAlgorithm>,
+        keys: KeysOfClient<'_>,
+        algorithm: Option<TokenAlgorithm>,
     ) -> Result<Map<String, Value>, InvalidToken> {
-        verify::verify_request_object(object, jwks, algorithm)
+        verify::verify_request_object(object, keys, algorithm)
+    }
+
+    fn verify_own(
+        &self,
+        typ: &'static str,
+        token: &str,
+        keys: KeysOfClient<'_>,
+        algorithm: TokenAlgorithm,
+    ) -> Result<Map<String, Value>, InvalidToken> {
+        verify::verify_own(typ, token, keys, algorithm)
     }
 
     async fn rotate(&self) -> Result<(), SignError> {
@@ -242,7 +314,7 @@ impl TokenSigner for KeyRing {
 impl Snapshot {
     /// Opens what `known` does not hold yet: parsing a key is slower than signing with it.
     fn new(
-        mut records: Vec<SigningKey>,
+        mut records: Vec<ServerKey>,
         known: &[OpenKey],
         vault: &KeyVault,
     ) -> Result<Self, KeyError> {
@@ -262,7 +334,7 @@ impl Snapshot {
         })
     }
 
-    fn named(&self, kid: &str, now: Timestamp) -> Option<Arc<TokenKey>> {
+    fn named(&self, kid: &str, now: Timestamp) -> Option<Arc<PrivateKey>> {
         self.keys
             .iter()
             .find(|key| key.record.kid == kid && phase(&key.record, now) != Phase::Dead)
@@ -271,7 +343,7 @@ impl Snapshot {
 }
 
 /// What is not dead, whether its time has come by this clock or not.
-fn document(keys: &[SigningKey], now: Timestamp) -> Document {
+fn document(keys: &[ServerKey], now: Timestamp) -> Document {
     let keys: Vec<_> = keys
         .iter()
         .filter(|key| phase(key, now) != Phase::Dead)

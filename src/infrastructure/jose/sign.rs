@@ -1,4 +1,4 @@
-//! The provider's private keys: made, imported, and parsed once to sign many times.
+//! The server's private keys: made, imported, and parsed once to sign many times.
 
 use std::convert::Infallible;
 
@@ -26,11 +26,14 @@ use super::{
     guarded,
     json::parse_object,
     jwk::{PublicKey, Verifier},
+    mac,
     verify::Compact,
 };
 use crate::{
     application::ports::{InvalidToken, Rng, SignError},
-    domain::key::SigningAlgorithm,
+    domain::algorithm::{
+        EncryptionKey, KeyAlgorithm, MacAlgorithm, SigningAlgorithm, TokenAlgorithm,
+    },
     protocol::{access_token, id_token},
 };
 
@@ -43,17 +46,38 @@ const TYPES: [&str; 2] = [access_token::TYP, id_token::TYP];
 pub(super) type Der = Zeroizing<Vec<u8>>;
 
 /// Makes a key. An RSA key takes its time: not for an asynchronous thread.
-pub(super) fn generate(algorithm: SigningAlgorithm, rng: &dyn Rng) -> Option<Der> {
-    match algorithm {
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
+pub(super) fn generate(algorithm: KeyAlgorithm, rng: &dyn Rng) -> Option<Der> {
+    match kind(algorithm) {
+        Kind::Rsa => {
             let key = rsa::PrivateKey::new(&mut Source(rng), RSA_BITS).ok()?;
             let der = key.to_pkcs8_der().ok()?;
             Some(Zeroizing::new(der.as_bytes().to_vec()))
         }
-        SigningAlgorithm::Es256 => guarded(|| Some(der(&EcKeyPair::generate(EcCurve::P256).ok()?))),
-        SigningAlgorithm::EdDsa => {
-            guarded(|| Some(der(&EdKeyPair::generate(EdCurve::Ed25519).ok()?)))
-        }
+        Kind::Ec(curve) => guarded(|| Some(der(&EcKeyPair::generate(curve).ok()?))),
+        Kind::Ed25519 => guarded(|| Some(der(&EdKeyPair::generate(EdCurve::Ed25519).ok()?))),
+    }
+}
+
+/// What kind of key an algorithm takes.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rsa,
+    Ec(EcCurve),
+    Ed25519,
+}
+
+fn kind(algorithm: KeyAlgorithm) -> Kind {
+    use SigningAlgorithm as A;
+    match algorithm {
+        KeyAlgorithm::Encryption(EncryptionKey::Rsa) => Kind::Rsa,
+        KeyAlgorithm::Encryption(EncryptionKey::Ec) => Kind::Ec(EcCurve::P256),
+        KeyAlgorithm::Signing(algorithm) => match algorithm {
+            A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => Kind::Rsa,
+            A::Es256 => Kind::Ec(EcCurve::P256),
+            A::Es384 => Kind::Ec(EcCurve::P384),
+            A::Es512 => Kind::Ec(EcCurve::P521),
+            A::EdDsa | A::Ed25519 => Kind::Ed25519,
+        },
     }
 }
 
@@ -85,8 +109,8 @@ impl TryCryptoRng for Source<'_> {}
 
 /// A private key from elsewhere.
 pub(super) struct Imported {
-    /// What it is to sign with.
-    pub(super) algorithm: SigningAlgorithm,
+    /// What it is for.
+    pub(super) algorithm: KeyAlgorithm,
     /// Its name, if it has one.
     pub(super) kid: Option<String>,
     /// The key.
@@ -101,14 +125,12 @@ pub(super) fn import(text: &str) -> Option<Imported> {
     }
     let pem = text.trim();
     let rsa = || {
-        Some((
-            SigningAlgorithm::Rs256,
-            der(&RsaKeyPair::from_pem(pem).ok()?),
-        ))
+        let key = RsaKeyPair::from_pem(pem).ok()?;
+        Some((SigningAlgorithm::Rs256, der(&key)))
     };
     let ec = || {
-        let key = EcKeyPair::from_pem(pem, Some(EcCurve::P256)).ok()?;
-        Some((SigningAlgorithm::Es256, der(&key)))
+        let key = EcKeyPair::from_pem(pem, None).ok()?;
+        Some((ecdsa(key.curve())?, der(&key)))
     };
     let ed = || {
         let key = EdKeyPair::from_pem(pem).ok()?;
@@ -118,35 +140,51 @@ pub(super) fn import(text: &str) -> Option<Imported> {
         .or_else(|| guarded(ec))
         .or_else(|| guarded(ed))?;
     Some(Imported {
-        algorithm,
+        algorithm: algorithm.into(),
         kid: None,
         der,
     })
 }
 
+/// The only algorithm for signatures on this curve (RFC 7518 §3.4).
+fn ecdsa(curve: EcCurve) -> Option<SigningAlgorithm> {
+    match curve {
+        EcCurve::P256 => Some(SigningAlgorithm::Es256),
+        EcCurve::P384 => Some(SigningAlgorithm::Es384),
+        EcCurve::P521 => Some(SigningAlgorithm::Es512),
+        EcCurve::Secp256k1 => None,
+    }
+}
+
 fn import_jwk(members: Map<String, Value>) -> Option<Imported> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let named = text("alg")
-        .map(str::parse::<SigningAlgorithm>)
-        .transpose()
-        .ok()?;
+    let encrypts = text("use") == Some("enc");
+    let named = match text("alg") {
+        Some(name) if !encrypts => Some(name.parse::<SigningAlgorithm>().ok()?),
+        Some(_) | None => None,
+    };
     let kid = text("kid").map(str::to_owned);
     let kty = text("kty")?.to_owned();
     let jwk = Jwk::from_map(members).ok()?;
-    let (algorithm, der) = match kty.as_str() {
-        "RSA" => (
-            named.unwrap_or(SigningAlgorithm::Rs256),
-            der(&RsaKeyPair::from_jwk(&jwk).ok()?),
-        ),
-        "EC" => (
-            named.unwrap_or(SigningAlgorithm::Es256),
-            der(&EcKeyPair::from_jwk(&jwk).ok()?),
-        ),
-        "OKP" => (
-            named.unwrap_or(SigningAlgorithm::EdDsa),
-            der(&EdKeyPair::from_jwk(&jwk).ok()?),
-        ),
+    let (usual, encryption, der) = match kty.as_str() {
+        "RSA" => {
+            let key = RsaKeyPair::from_jwk(&jwk).ok()?;
+            let usual = SigningAlgorithm::Rs256;
+            (usual, Some(EncryptionKey::Rsa), der(&key))
+        }
+        "EC" => {
+            let key = EcKeyPair::from_jwk(&jwk).ok()?;
+            (ecdsa(key.curve())?, Some(EncryptionKey::Ec), der(&key))
+        }
+        "OKP" => {
+            let key = EdKeyPair::from_jwk(&jwk).ok()?;
+            (SigningAlgorithm::EdDsa, None, der(&key))
+        }
         _ => return None,
+    };
+    let algorithm = match encryption {
+        encryption if encrypts => encryption?.into(),
+        _ => named.unwrap_or(usual).into(),
     };
     Some(Imported {
         algorithm,
@@ -169,7 +207,10 @@ pub(super) struct KeyPairInUse {
 impl KeyPairInUse {
     /// Parses a private key. None if it is unusual or not for this algorithm.
     pub(super) fn open(algorithm: SigningAlgorithm, der: &[u8]) -> Option<Self> {
-        let (signer, public) = guarded(|| josekit_signer(algorithm, der))?;
+        let (signer, public) = guarded(|| {
+            let public = josekit_public(algorithm.into(), der)?;
+            Some((josekit_signer(algorithm, der)?, public))
+        })?;
         let public = PublicKey::parse(public.as_ref()).ok()??;
         Some(Self {
             signer,
@@ -193,26 +234,34 @@ impl KeyPairInUse {
     }
 }
 
-fn josekit_signer(algorithm: SigningAlgorithm, der: &[u8]) -> Option<(Box<dyn JwsSigner>, Jwk)> {
-    Some(match algorithm {
-        SigningAlgorithm::Rs256 => {
-            let public = RsaKeyPair::from_der(der).ok()?.to_jwk_public_key();
-            (Box::new(jws::RS256.signer_from_der(der).ok()?), public)
-        }
-        SigningAlgorithm::Ps256 => {
-            let public = RsaKeyPair::from_der(der).ok()?.to_jwk_public_key();
-            (Box::new(jws::PS256.signer_from_der(der).ok()?), public)
-        }
-        SigningAlgorithm::Es256 => {
-            let key = EcKeyPair::from_der(der, Some(EcCurve::P256)).ok()?;
-            let signer = jws::ES256.signer_from_der(der).ok()?;
-            (Box::new(signer), key.to_jwk_public_key())
-        }
-        SigningAlgorithm::EdDsa => {
-            let public = EdKeyPair::from_der(der).ok()?.to_jwk_public_key();
-            (Box::new(jws::EdDSA.signer_from_der(der).ok()?), public)
-        }
+/// The public half of a private key, as josekit has it.
+pub(super) fn josekit_public(algorithm: KeyAlgorithm, der: &[u8]) -> Option<Jwk> {
+    Some(match kind(algorithm) {
+        Kind::Rsa => RsaKeyPair::from_der(der).ok()?.to_jwk_public_key(),
+        Kind::Ec(curve) => EcKeyPair::from_der(der, Some(curve))
+            .ok()?
+            .to_jwk_public_key(),
+        Kind::Ed25519 => EdKeyPair::from_der(der).ok()?.to_jwk_public_key(),
     })
+}
+
+fn josekit_signer(algorithm: SigningAlgorithm, der: &[u8]) -> Option<Box<dyn JwsSigner>> {
+    fn boxed<S: JwsSigner + 'static>(signer: S) -> Box<dyn JwsSigner> {
+        Box::new(signer)
+    }
+    use SigningAlgorithm as A;
+    match algorithm {
+        A::Rs256 => jws::RS256.signer_from_der(der).ok().map(boxed),
+        A::Rs384 => jws::RS384.signer_from_der(der).ok().map(boxed),
+        A::Rs512 => jws::RS512.signer_from_der(der).ok().map(boxed),
+        A::Ps256 => jws::PS256.signer_from_der(der).ok().map(boxed),
+        A::Ps384 => jws::PS384.signer_from_der(der).ok().map(boxed),
+        A::Ps512 => jws::PS512.signer_from_der(der).ok().map(boxed),
+        A::Es256 => jws::ES256.signer_from_der(der).ok().map(boxed),
+        A::Es384 => jws::ES384.signer_from_der(der).ok().map(boxed),
+        A::Es512 => jws::ES512.signer_from_der(der).ok().map(boxed),
+        A::EdDsa | A::Ed25519 => jws::EdDSA.signer_from_der(der).ok().map(boxed),
+    }
 }
 
 /// A key with its name, ready to make tokens.
@@ -256,6 +305,33 @@ impl TokenKey {
     }
 }
 
+/// The JWT of these claims under the secret of a client. No `kid`: there is one secret.
+pub(super) fn sealed_by_secret(
+    typ: &str,
+    claims: &[u8],
+    algorithm: MacAlgorithm,
+    secret: &[u8],
+) -> Option<String> {
+    let mut token = unnamed(TokenAlgorithm::Mac(algorithm), typ, claims);
+    let mac = mac::mac(algorithm, secret, token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(mac, &mut token);
+    Some(token)
+}
+
+/// The JWT of these claims without anything that secures it (RFC 7519 §6).
+pub(super) fn unsecured(typ: &str, claims: &[u8]) -> String {
+    unnamed(TokenAlgorithm::None, typ, claims) + "."
+}
+
+fn unnamed(algorithm: TokenAlgorithm, typ: &str, claims: &[u8]) -> String {
+    let header = json!({ "alg": algorithm, "typ": typ });
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+    token
+}
+
 /// The protected header, base64url.
 fn header(algorithm: SigningAlgorithm, kid: &str, typ: &str) -> String {
     let header = json!({ "alg": algorithm.as_str(), "kid": kid, "typ": typ });
@@ -271,8 +347,11 @@ mod tests {
     #[test]
     fn a_new_key_of_every_algorithm_signs_what_it_verifies() {
         for algorithm in SigningAlgorithm::ALL {
-            let pair =
-                KeyPairInUse::open(*algorithm, &generate(*algorithm, &SystemRng).unwrap()).unwrap();
+            let pair = KeyPairInUse::open(
+                *algorithm,
+                &generate((*algorithm).into(), &SystemRng).unwrap(),
+            )
+            .unwrap();
             let signature = pair.sign(b"message").unwrap();
             assert!(
                 pair.verifier().accepts(b"message", &signature),
@@ -289,7 +368,7 @@ mod tests {
     fn pem_and_jwk_of_every_kind_can_be_imported() {
         let ec = EcKeyPair::generate(EcCurve::P256).unwrap();
         let ed = EdKeyPair::generate(EdCurve::Ed25519).unwrap();
-        let der = generate(SigningAlgorithm::Rs256, &SystemRng).unwrap();
+        let der = generate(SigningAlgorithm::Rs256.into(), &SystemRng).unwrap();
         let rsa = RsaKeyPair::from_der(&*der).unwrap();
         for (pem, jwk, algorithm) in [
             (
@@ -320,7 +399,7 @@ mod tests {
         ] {
             for text in [String::from_utf8(pem).unwrap(), jwk.to_string()] {
                 let key = import(&text).unwrap();
-                assert_eq!(key.algorithm, algorithm);
+                assert_eq!(key.algorithm, algorithm.into());
                 assert!(
                     KeyPairInUse::open(algorithm, &key.der).is_some(),
                     "{algorithm}"
@@ -339,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_key_is_for_its_own_algorithm_only() {
-        let der = generate(SigningAlgorithm::EdDsa, &SystemRng).unwrap();
+        let der = generate(SigningAlgorithm::EdDsa.into(), &SystemRng).unwrap();
         assert!(KeyPairInUse::open(SigningAlgorithm::Es256, &der).is_none());
         assert!(KeyPairInUse::open(SigningAlgorithm::Rs256, &der).is_none());
     }

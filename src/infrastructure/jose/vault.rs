@@ -1,17 +1,17 @@
-//! The signing keys in the database: made when due, sealed, announced, deleted when dead.
+//! The server's keys in the database: made when due, sealed, announced, deleted when dead.
 //!
 //! Nodes do not talk to each other about it. Whoever notices first that a key is due makes one; the
 //! database takes the first of each generation and the others use that one.
 
 use std::sync::Arc;
 
-use super::sign::{Der, KeyPairInUse, TokenKey, generate, import};
+use super::{
+    decrypt::DecryptionKey,
+    sign::{Der, KeyPairInUse, TokenKey, generate, import},
+};
 use crate::{
     application::ports::{Clock, Rng, Store, StoreError},
-    domain::{
-        key::{SigningAlgorithm, SigningKey},
-        time::Timestamp,
-    },
+    domain::{algorithm::KeyAlgorithm, key::ServerKey, time::Timestamp},
     infrastructure::kek::{Kek, Place},
     protocol::jwks::{KeyPolicy, Succession, Trigger, is_forgotten, succession},
 };
@@ -29,15 +29,15 @@ pub enum KeyError {
     Sealed(String),
     /// No key could be made.
     #[error("no {0} key could be made")]
-    Generation(SigningAlgorithm),
+    Generation(KeyAlgorithm),
     /// What was to be imported is of no use.
     #[error(
-        "not a private key in PEM or JWK format for RS256, PS256 (RSA of 2048 to 4096 bits), ES256 or EdDSA"
+        "not a private key in PEM or JWK format: RSA of 2048 to 4096 bits, EC on P-256, P-384 or P-521, or Ed25519"
     )]
     Unusable,
     /// The next key is there already.
     #[error("the next {0} key waits already; try again once it signs")]
-    Waiting(SigningAlgorithm),
+    Waiting(KeyAlgorithm),
     /// The key's name cannot be used.
     #[error("the key's kid must be 1 to 128 letters, digits or -._~:=+/@")]
     Name,
@@ -61,9 +61,17 @@ pub struct KeyVault {
     pub policy: KeyPolicy,
 }
 
+/// A private key, parsed.
+pub(super) enum PrivateKey {
+    /// It makes tokens.
+    Signing(TokenKey),
+    /// It reads what was encrypted to it.
+    Decryption(DecryptionKey),
+}
+
 /// What is to become of a new key.
 struct Candidate {
-    algorithm: SigningAlgorithm,
+    algorithm: KeyAlgorithm,
     kid: String,
     der: Der,
     public_jwk: serde_json::Value,
@@ -95,7 +103,7 @@ impl KeyVault {
     }
 
     /// Makes what is due, deletes what has been dead for long, and returns the rest.
-    pub async fn tend(&self) -> Result<Vec<SigningKey>, KeyError> {
+    pub async fn tend(&self) -> Result<Vec<ServerKey>, KeyError> {
         let mut keys = self.store.reader().signing_keys().await?;
         for _ in 0..ROUNDS {
             self.make_missing(&keys, Trigger::Due).await?;
@@ -111,21 +119,28 @@ impl KeyVault {
         Ok(keys)
     }
 
-    fn lacks_any(&self, keys: &[SigningKey]) -> bool {
+    fn lacks_any(&self, keys: &[ServerKey]) -> bool {
         let mut algorithms = self.policy.algorithms.iter();
         algorithms.any(|algorithm| self.next(keys, *algorithm, Trigger::Due).is_some())
     }
 
     /// The key, unsealed and parsed.
-    pub(super) fn open(&self, key: &SigningKey) -> Result<TokenKey, KeyError> {
+    pub(super) fn open(&self, key: &ServerKey) -> Result<PrivateKey, KeyError> {
         let sealed = || KeyError::Sealed(key.kid.clone());
         let der = self.kek.open(&place(&key.kid), &key.sealed_private);
         let der = der.map_err(|_| sealed())?;
-        let pair = KeyPairInUse::open(key.algorithm, &der).ok_or_else(sealed)?;
-        Ok(TokenKey::new(pair, &key.kid))
+        Ok(match key.algorithm {
+            KeyAlgorithm::Signing(algorithm) => {
+                let pair = KeyPairInUse::open(algorithm, &der).ok_or_else(sealed)?;
+                PrivateKey::Signing(TokenKey::new(pair, &key.kid))
+            }
+            KeyAlgorithm::Encryption(kind) => {
+                PrivateKey::Decryption(DecryptionKey::open(kind, &der).ok_or_else(sealed)?)
+            }
+        })
     }
 
-    async fn make_missing(&self, keys: &[SigningKey], trigger: Trigger) -> Result<(), KeyError> {
+    async fn make_missing(&self, keys: &[ServerKey], trigger: Trigger) -> Result<(), KeyError> {
         for algorithm in &self.policy.algorithms {
             if self.next(keys, *algorithm, trigger).is_some() {
                 let candidate = self.make(*algorithm).await?;
@@ -135,7 +150,7 @@ impl KeyVault {
         Ok(())
     }
 
-    async fn make(&self, algorithm: SigningAlgorithm) -> Result<Candidate, KeyError> {
+    async fn make(&self, algorithm: KeyAlgorithm) -> Result<Candidate, KeyError> {
         let rng = Arc::clone(&self.rng);
         let made = tokio::task::spawn_blocking(move || {
             candidate(algorithm, generate(algorithm, &*rng)?, None)
@@ -144,7 +159,7 @@ impl KeyVault {
         made.ok_or(KeyError::Generation(algorithm))
     }
 
-    async fn delete_forgotten(&self, keys: &[SigningKey]) -> Result<(), KeyError> {
+    async fn delete_forgotten(&self, keys: &[ServerKey]) -> Result<(), KeyError> {
         let now = self.clock.now();
         let forgotten: Vec<_> = keys.iter().filter(|key| is_forgotten(key, now)).collect();
         if forgotten.is_empty() {
@@ -178,17 +193,17 @@ impl KeyVault {
 
     fn next(
         &self,
-        keys: &[SigningKey],
-        algorithm: SigningAlgorithm,
+        keys: &[ServerKey],
+        algorithm: KeyAlgorithm,
         trigger: Trigger,
     ) -> Option<Succession> {
         let now: Timestamp = self.clock.now();
         succession(keys, algorithm, &self.policy, (now, trigger))
     }
 
-    fn seal(&self, candidate: &Candidate, next: &Succession) -> SigningKey {
+    fn seal(&self, candidate: &Candidate, next: &Succession) -> ServerKey {
         let place = place(&candidate.kid);
-        SigningKey {
+        ServerKey {
             kid: candidate.kid.clone(),
             algorithm: candidate.algorithm,
             generation: next.generation,
@@ -203,9 +218,11 @@ impl KeyVault {
 }
 
 /// Names the key, by its thumbprint (RFC 7638) if it has no name, and proves that it works.
-fn candidate(algorithm: SigningAlgorithm, der: Der, kid: Option<String>) -> Option<Candidate> {
-    let pair = KeyPairInUse::open(algorithm, &der)?;
-    let public = pair.public();
+fn candidate(algorithm: KeyAlgorithm, der: Der, kid: Option<String>) -> Option<Candidate> {
+    let public = match algorithm {
+        KeyAlgorithm::Signing(algorithm) => KeyPairInUse::open(algorithm, &der)?.public().clone(),
+        KeyAlgorithm::Encryption(key) => DecryptionKey::open(key, &der)?.public().clone(),
+    };
     let kid = kid.unwrap_or_else(|| public.thumbprint());
     Some(Candidate {
         algorithm,
@@ -221,7 +238,7 @@ fn is_usable_name(kid: &str) -> bool {
 }
 
 /// Whether this key-encryption key opens a signing key.
-pub fn opens(kek: &Kek, key: &SigningKey) -> bool {
+pub fn opens(kek: &Kek, key: &ServerKey) -> bool {
     kek.open(&place(&key.kid), &key.sealed_private).is_ok()
 }
 

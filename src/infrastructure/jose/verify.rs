@@ -1,17 +1,23 @@
 //! RFC 7515, RFC 7519, RFC 8725 — signed tokens that come in.
 //!
 //! Compact serialization only. Every key comes from where the caller says, never from a header.
+//! Encrypted tokens are taken apart in `decrypt`.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     accepted::Accepted,
+    client_set,
     json::parse_object,
-    jwk::{MAX_KID, Verifier, client_keys},
-    weak,
+    jwk::{MAX_KID, Verifier},
+    mac,
 };
-use crate::{application::ports::InvalidToken, domain::key::SigningAlgorithm};
+use crate::{
+    application::ports::{InvalidToken, KeysOfClient},
+    domain::algorithm::TokenAlgorithm,
+};
 
 /// Bytes of a token at most.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -25,56 +31,88 @@ const ASSERTION_TYPES: &[&str] = &["jwt", "client-authentication+jwt"];
 /// What a request object may say it is, besides nothing (RFC 9101 §10.8).
 const REQUEST_OBJECT_TYPES: &[&str] = &["jwt", "oauth-authz-req+jwt"];
 
-/// The claims of a client's assertion, if a key of `jwks` signed it: with `algorithm`, if given. The
+/// The claims of a client's assertion, if one of its keys made it: with `algorithm`, if given. The
 /// caller checks the claims.
 pub fn verify_assertion(
     assertion: &str,
-    jwks: &Value,
-    algorithm: Option<SigningAlgorithm>,
+    keys: KeysOfClient<'_>,
+    algorithm: Option<TokenAlgorithm>,
 ) -> Result<Map<String, Value>, InvalidToken> {
     let token = Compact::parse(assertion)?;
-    if !token.is_assertion() || algorithm.is_some_and(|only| only != token.algorithm) {
+    if !token.has_type(ASSERTION_TYPES) {
         return Err(InvalidToken);
     }
-    signed_by(&token, jwks)
+    made_by(&token, keys, algorithm)
 }
 
-/// The claims of a client's request object, if a key of `jwks` signed it: with `algorithm`, if given. The
+/// The claims of a client's request object, if one of its keys made it: with `algorithm`, if given. The
 /// caller checks the claims.
 pub(super) fn verify_request_object(
     object: &str,
-    jwks: &Value,
-    algorithm: Option<SigningAlgorithm>,
+    keys: KeysOfClient<'_>,
+    algorithm: Option<TokenAlgorithm>,
 ) -> Result<Map<String, Value>, InvalidToken> {
     let token = Compact::parse(object)?;
-    if !token.has_type(REQUEST_OBJECT_TYPES)
-        || algorithm.is_some_and(|only| only != token.algorithm)
-    {
+    if !token.has_type(REQUEST_OBJECT_TYPES) {
         return Err(InvalidToken);
     }
-    signed_by(&token, jwks)
+    made_by(&token, keys, algorithm)
+}
+
+/// The claims of a token that says to be exactly `typ`, if one of these keys made it with `algorithm`.
+pub(super) fn verify_own(
+    typ: &str,
+    token: &str,
+    keys: KeysOfClient<'_>,
+    algorithm: TokenAlgorithm,
+) -> Result<Map<String, Value>, InvalidToken> {
+    let token = Compact::parse(token)?;
+    if !token.is(typ) {
+        return Err(InvalidToken);
+    }
+    made_by(&token, keys, Some(algorithm))
 }
 
 /// The claims of a token of any type, if a key of `jwks` signed it. The caller checks the claims.
 pub fn verify_signature(token: &str, jwks: &Value) -> Result<Map<String, Value>, InvalidToken> {
-    signed_by(&Compact::parse(token)?, jwks)
+    made_by(&Compact::parse(token)?, KeysOfClient::Set(jwks), None)
 }
 
-fn signed_by(token: &Compact<'_>, jwks: &Value) -> Result<Map<String, Value>, InvalidToken> {
-    let keys = client_keys(jwks).map_err(|_| InvalidToken)?;
-    keys.iter()
-        .filter(|key| key.fits(token.algorithm, token.kid()))
-        // Registered before weak keys were refused, perhaps.
-        .filter(|key| weak::is_sound(&key.key))
-        .filter_map(|key| key.key.verifier(token.algorithm))
-        .find_map(|verifier| token.claims(&verifier).ok())
-        .ok_or(InvalidToken)
+/// What kind of keys there are decides what is verified, never the token (RFC 8725 §3.1): a secret
+/// verifies no signature, a public key no MAC, and nothing is unsecured where there are keys.
+fn made_by(
+    token: &Compact<'_>,
+    keys: KeysOfClient<'_>,
+    only: Option<TokenAlgorithm>,
+) -> Result<Map<String, Value>, InvalidToken> {
+    if only.is_some_and(|only| only != token.algorithm) {
+        return Err(InvalidToken);
+    }
+    match (keys, token.algorithm) {
+        (KeysOfClient::Set(jwks), TokenAlgorithm::Signature(algorithm)) => {
+            let mut keys =
+                client_set::verifiers(jwks, algorithm, token.kid()).map_err(|_| InvalidToken)?;
+            keys.find_map(|verifier| token.claims(&verifier).ok())
+                .ok_or(InvalidToken)
+        }
+        (KeysOfClient::Secrets(secrets), TokenAlgorithm::Mac(algorithm)) => {
+            let message = token.message.as_bytes();
+            let is_mac = |secret: &Zeroizing<Vec<u8>>| {
+                mac::verifies(algorithm, secret, message, &token.signature)
+            };
+            token.claims_if(secrets.iter().any(is_mac))
+        }
+        (KeysOfClient::Unsecured, TokenAlgorithm::None) => {
+            token.claims_if(token.signature.is_empty())
+        }
+        _ => Err(InvalidToken),
+    }
 }
 
 /// A token that was taken apart. Nothing of it is to be believed before `claims` returned.
 pub(super) struct Compact<'a> {
     text: &'a str,
-    algorithm: SigningAlgorithm,
+    algorithm: TokenAlgorithm,
     header: Map<String, Value>,
     message: &'a str,
     payload: &'a str,
@@ -133,7 +171,7 @@ impl<'a> Compact<'a> {
     }
 
     fn is_signed(&self, verifier: &Verifier) -> bool {
-        verifier.algorithm() == self.algorithm
+        self.algorithm == TokenAlgorithm::Signature(verifier.algorithm())
             && verifier.accepts(self.message.as_bytes(), &self.signature)
     }
 
@@ -149,10 +187,6 @@ impl<'a> Compact<'a> {
         are_sane.then_some(claims).ok_or(InvalidToken)
     }
 
-    fn is_assertion(&self) -> bool {
-        self.has_type(ASSERTION_TYPES)
-    }
-
     /// Whether it says to be one of these, or nothing.
     fn has_type(&self, types: &[&str]) -> bool {
         let Some(typ) = self.header.get("typ") else {
@@ -165,7 +199,7 @@ impl<'a> Compact<'a> {
 }
 
 /// The algorithm of a header that holds nothing it must not.
-fn checked_algorithm(header: &Map<String, Value>) -> Result<SigningAlgorithm, InvalidToken> {
+fn checked_algorithm(header: &Map<String, Value>) -> Result<TokenAlgorithm, InvalidToken> {
     let is_refused = |name: &&str| header.contains_key(*name);
     let has_text = |name: &str, most: usize| match header.get(name) {
         None => true,
@@ -207,7 +241,7 @@ mod tests {
             prop_assert!(Compact::parse(&text).is_err() || text.contains('.'));
             let parts = parts.map(|part| URL_SAFE_NO_PAD.encode(part));
             let _ = Compact::parse(&parts.join("."));
-            let claims = verify_assertion(&parts.join("."), &json!({ "keys": [] }), None);
+            let claims = verify_assertion(&parts.join("."), KeysOfClient::Set(&json!({ "keys": [] })), None);
             prop_assert!(claims.is_err());
         }
     }

@@ -47,8 +47,8 @@ pub(super) fn is_sound(key: &PublicKey) -> bool {
 fn judge(key: &PublicKey) -> bool {
     match key {
         PublicKey::Rsa { n, .. } => is_sound_modulus(&BigUint::from_bytes_be(n)),
-        // That the point is on its curve is proved by making a verifier; the order of P-256 is prime.
-        PublicKey::P256 { .. } => true,
+        // That the point is on its curve is proved by making a verifier; the orders are prime.
+        PublicKey::Ec { .. } => true,
         PublicKey::Ed25519 { x } => is_sound_point(x),
     }
 }

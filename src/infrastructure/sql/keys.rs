@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     application::ports::{Change, Keys, KeysMut, StoreError},
-    domain::{key::SigningKey, time::Timestamp},
+    domain::{key::ServerKey, time::Timestamp},
 };
 
 #[async_trait]
 impl<C: ConnectionTrait + Send> Keys for Sql<C> {
-    async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
+    async fn signing_keys(&self) -> Result<Vec<ServerKey>, StoreError> {
         let rows = signing_key::Entity::find()
             .order_by_asc(COLUMN.algorithm)
             .order_by_asc(COLUMN.generation)
@@ -31,7 +31,7 @@ impl<C: ConnectionTrait + Send> Keys for Sql<C> {
 
 #[async_trait]
 impl KeysMut for Sql<DatabaseTransaction> {
-    async fn add_signing_key(&self, key: &SigningKey) -> Result<bool, StoreError> {
+    async fn add_signing_key(&self, key: &ServerKey) -> Result<bool, StoreError> {
         let row = signing_key::ActiveModel {
             kid: Set(key.kid.clone()),
             algorithm: Set(key.algorithm.as_str().to_owned()),
@@ -54,7 +54,7 @@ impl KeysMut for Sql<DatabaseTransaction> {
         Ok(self.checked(rows)? == 1)
     }
 
-    async fn set_signing_key_times(&self, key: &SigningKey) -> Result<(), StoreError> {
+    async fn set_signing_key_times(&self, key: &ServerKey) -> Result<(), StoreError> {
         self.touch(Change::Keys);
         let updated = signing_key::Entity::update_many()
             .col_expr(Column::PublishedAt, key.published_at.0.into())
@@ -77,9 +77,9 @@ impl KeysMut for Sql<DatabaseTransaction> {
     }
 }
 
-fn to_key(row: signing_key::Model) -> Result<SigningKey, StoreError> {
+fn to_key(row: signing_key::Model) -> Result<ServerKey, StoreError> {
     let unreadable = || corrupt("signing key", &row.kid);
-    Ok(SigningKey {
+    Ok(ServerKey {
         algorithm: row.algorithm.parse().map_err(|_| unreadable())?,
         public_jwk: serde_json::from_str(&row.public_jwk).map_err(|_| unreadable())?,
         kid: row.kid,

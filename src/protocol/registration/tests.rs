@@ -1,6 +1,8 @@
 //! RFC 7591 §2, §3, OIDC Registration §2, §3 — the tests of registration.rs.
 
 #![allow(clippy::unwrap_used)]
+use serde_json::json;
+
 use super::*;
 
 fn parse(metadata: &Value) -> Result<ClientMetadata, MetadataError> {
@@ -37,7 +39,9 @@ fn whatever_cannot_be_granted_is_refused_by_the_name_of_its_member() {
         ("response_types", json!(["token"])),
         ("response_types", json!(["id_token"])),
         ("token_endpoint_auth_method", json!("magic")),
-        ("id_token_signed_response_alg", json!("none")),
+        ("id_token_signed_response_alg", json!("HS1")),
+        ("id_token_encrypted_response_alg", json!("RSA1_5")),
+        ("userinfo_encrypted_response_enc", json!("A128GCM")),
         ("application_type", json!("desktop")),
         ("subject_type", json!("pairwise")),
         ("software_statement", json!("a.b.c")),

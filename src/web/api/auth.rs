@@ -268,5 +268,8 @@ fn credentials(
     if let Some(fault) = params.fault() {
         return Err(Failure::Refused(fault.into()).into());
     }
-    Credentials::parse(header, &params).map_err(|error| Problem::of(&error))
+    let credentials = Credentials::parse(header, &params);
+    credentials
+        .map(|it| it.over(context::certificate(parts)))
+        .map_err(|error| Problem::of(&error))
 }

@@ -49,6 +49,7 @@ fn guarded(timeout: Duration, scheme: Scheme) -> Router {
                 ),
             );
     let guard = Guard {
+        proxy_certificates: false,
         scheme,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         request_timeout: timeout,

@@ -61,7 +61,8 @@ fn credentials(parts: &Parts, params: &Params) -> Result<Credentials, OAuthError
             "more than one Authorization header",
         )
     })?;
-    Credentials::parse(header, params)
+    let credentials = Credentials::parse(header, params)?;
+    Ok(credentials.over(context::certificate(parts)))
 }
 
 /// The client that a request says it comes from, for the log.

@@ -25,7 +25,7 @@ use axum::{
 pub async fn handle(State(web): State<Arc<Web>>, parts: Parts, body: Bytes) -> Response {
     match respond(&web, &parts, &body).await {
         Ok(Some(Userinfo::Plain(claims))) => answer::json(StatusCode::OK, &claims),
-        Ok(Some(Userinfo::Signed(token))) => answer::jwt(token),
+        Ok(Some(Userinfo::Jwt(token))) => answer::jwt(token),
         Ok(None) => answer::bearer_required(),
         Err(failure) => answer::bearer_failure(&failure),
     }
@@ -51,7 +51,11 @@ async fn respond(web: &Web, parts: &Parts, body: &Bytes) -> Result<Option<Userin
         )
     })?;
     match bearer::token(header, &form, &context::query(&parts.uri))? {
-        Some(token) => userinfo(&web.ports, token).await.map(Some),
+        Some(token) => {
+            let certificate = context::certificate(parts);
+            let told = userinfo(&web.ports, token, certificate.as_ref()).await?;
+            Ok(Some(told))
+        }
         None => Ok(None),
     }
 }

@@ -11,7 +11,7 @@ use rustls::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ServeError, TlsFiles};
+use super::{ServeError, TlsFiles, mutual::AnyCertificate};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(30);
 impl TlsFiles {
     /// Whether a server could use them: both are there and belong together.
     pub fn check(&self) -> Result<(), ServeError> {
-        read(self).map(drop)
+        read(self, Asking::Nothing).map(drop)
     }
 }
 
@@ -27,6 +27,8 @@ impl TlsFiles {
 pub(super) struct Certificate {
     files: TlsFiles,
     config: RustlsConfig,
+    /// The same, asking for a certificate.
+    mutual: RustlsConfig,
     seen: Seen,
 }
 
@@ -36,16 +38,23 @@ type Seen = [Option<(u64, std::time::SystemTime)>; 2];
 impl Certificate {
     pub(super) fn read(files: TlsFiles) -> Result<Self, ServeError> {
         let seen = look(&files);
-        let config = RustlsConfig::from_config(Arc::new(read(&files)?));
+        let config = RustlsConfig::from_config(Arc::new(read(&files, Asking::Nothing)?));
+        let mutual = RustlsConfig::from_config(Arc::new(read(&files, Asking::Certificate)?));
         Ok(Self {
             files,
             config,
+            mutual,
             seen,
         })
     }
 
     pub(super) fn config(&self) -> RustlsConfig {
         self.config.clone()
+    }
+
+    /// For the listener that asks for certificates.
+    pub(super) fn mutual(&self) -> RustlsConfig {
+        self.mutual.clone()
     }
 
     /// Reads the files again on SIGHUP and when they have changed. Files that cannot be used leave
@@ -73,9 +82,11 @@ impl Certificate {
 
     fn reload(&mut self) {
         let seen = look(&self.files);
-        match read(&self.files) {
-            Ok(config) => {
+        let asking = read(&self.files, Asking::Certificate);
+        match read(&self.files, Asking::Nothing).and_then(|config| Ok((config, asking?))) {
+            Ok((config, mutual)) => {
                 self.config.reload_from_config(Arc::new(config));
+                self.mutual.reload_from_config(Arc::new(mutual));
                 self.seen = seen;
                 tracing::info!("the certificate was read again");
             }
@@ -91,7 +102,15 @@ fn look(files: &TlsFiles) -> Seen {
     })
 }
 
-fn read(files: &TlsFiles) -> Result<ServerConfig, ServeError> {
+/// What a listener asks its peers for.
+#[derive(Clone, Copy)]
+enum Asking {
+    Nothing,
+    /// A certificate, if they have one (RFC 8705).
+    Certificate,
+}
+
+fn read(files: &TlsFiles, asking: Asking) -> Result<ServerConfig, ServeError> {
     let refused = |path: &Path, problem: String| ServeError::Tls {
         path: path.to_owned(),
         problem,
@@ -107,7 +126,12 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, ServeError> {
         .map_err(|error| refused(&files.key, error.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .and_then(|builder| match asking {
+            Asking::Nothing => builder.with_no_client_auth().with_single_cert(chain, key),
+            Asking::Certificate => builder
+                .with_client_cert_verifier(Arc::new(AnyCertificate(Arc::new(provider()))))
+                .with_single_cert(chain, key),
+        })
         .map_err(|error| refused(&files.key, error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

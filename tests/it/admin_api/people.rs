@@ -242,7 +242,7 @@ on_both! {
             ("pkce", json!("optional"), vec![json!("none")], false),
             ("consent", json!("implied"), vec![json!("never")], false),
             ("access_token_format", json!("opaque"), vec![json!("saml")], false),
-            ("id_token_signed_response_alg", json!("ES256"), vec![json!("none"), json!("HS256")], false),
+            ("id_token_signed_response_alg", json!("ES256"), vec![json!("HS1"), json!("HS256")], false),
             ("refresh_rotation", json!("keep"), vec![json!("no")], false),
             ("access_token_lifetime", json!(300), vec![json!(29), json!(86_401), json!(-1), json!(1.5)], true),
             ("id_token_lifetime", json!(300), vec![json!(0)], true),

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    application::ports::{InvalidToken, TokenSigner as _},
-    domain::key::SigningAlgorithm,
+    application::ports::{InvalidToken, KeysOfClient, TokenSigner as _},
+    domain::algorithm::SigningAlgorithm,
     infrastructure::jose::verify_assertion,
     protocol::{access_token, id_token},
 };
@@ -68,7 +68,7 @@ impl Client {
     }
 
     fn check(&self, token: &str) -> Result<(), InvalidToken> {
-        verify_assertion(token, &self.jwks, None).map(drop)
+        verify_assertion(token, KeysOfClient::Set(&self.jwks), None).map(drop)
     }
 }
 
@@ -94,7 +94,11 @@ fn proper_assertions_pass_with_and_without_kid_and_typ() {
         ] {
             let token = client.sign(&header.to_string(), &payload());
             assert_eq!(client.check(&token), Ok(()), "{header}");
-            let only = verify_assertion(&token, &client.jwks, Some(SigningAlgorithm::EdDsa));
+            let only = verify_assertion(
+                &token,
+                KeysOfClient::Set(&client.jwks),
+                Some(SigningAlgorithm::EdDsa.into()),
+            );
             assert_eq!(
                 only,
                 Err(InvalidToken),
@@ -111,7 +115,7 @@ fn a_token_without_kid_is_tried_on_every_key_that_fits() {
     let jwks = json!({ "keys": keys });
     for client in [&one, &two] {
         let token = client.sign(r#"{"alg":"ES256"}"#, &payload());
-        assert!(verify_assertion(&token, &jwks, None).is_ok());
+        assert!(verify_assertion(&token, KeysOfClient::Set(&jwks), None).is_ok());
     }
 }
 
@@ -256,7 +260,7 @@ fn c083_a_weak_key_verifies_nothing_wherever_it_came_from() {
     let token = client.sign(r#"{"alg":"RS256"}"#, &payload());
     let mut jwks = client.jwks.clone();
     jwks["keys"][0]["e"] = json!("AQ");
-    assert!(verify_assertion(&token, &jwks, None).is_err());
+    assert!(verify_assertion(&token, KeysOfClient::Set(&jwks), None).is_err());
     assert_eq!(client.check(&token), Ok(()));
 }
 
@@ -334,7 +338,7 @@ async fn c087_a_token_is_taken_only_for_what_it_is() {
             let verified = node.verify(wanted, &token).await;
             assert_eq!(verified.is_ok(), made == wanted, "{made} as {wanted}");
         }
-        let assertion = node.verify_assertion(&token, &super::jwks(&node), None);
+        let assertion = node.verify_assertion(&token, KeysOfClient::Set(&super::jwks(&node)), None);
         assert_eq!(assertion.is_ok(), made == id_token::TYP, "{made}");
     }
 }

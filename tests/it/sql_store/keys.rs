@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::{
     application::ports::{Store as _, StoreError},
-    domain::key::{SigningAlgorithm, SigningKey},
+    domain::{algorithm::SigningAlgorithm, key::ServerKey},
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use super::records::{begin, commit, later};
 use crate::support::sql::TestDatabase;
 
-fn key(kid: &str, algorithm: SigningAlgorithm, generation: i64) -> SigningKey {
-    SigningKey {
+fn key(kid: &str, algorithm: SigningAlgorithm, generation: i64) -> ServerKey {
+    ServerKey {
         kid: kid.to_owned(),
-        algorithm,
+        algorithm: algorithm.into(),
         generation,
         sealed_private: vec![0, 1, 0xff, 0],
         public_jwk: json!({"kty": "EC", "kid": kid}),
@@ -53,7 +53,7 @@ pub(super) async fn c186_one_key_of_a_generation_is_kept(database: &TestDatabase
             added.then_some(key)
         });
     }
-    let added: Vec<SigningKey> = tasks.join_all().await.into_iter().flatten().collect();
+    let added: Vec<ServerKey> = tasks.join_all().await.into_iter().flatten().collect();
     assert_eq!(added.len(), 1);
     assert_eq!(store.reader().signing_keys().await.unwrap(), added);
 }
@@ -81,7 +81,7 @@ pub(super) async fn times_are_stored_and_deleted_keys_are_gone(database: &TestDa
         key("a", SigningAlgorithm::Es256, 1),
         key("b", SigningAlgorithm::Es256, 2),
     );
-    let moved = SigningKey {
+    let moved = ServerKey {
         published_at: later(11),
         active_at: later(12),
         retires_at: later(13),

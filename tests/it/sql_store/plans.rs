@@ -11,10 +11,11 @@ use countersign::{
         UserName,
     },
     domain::{
+        algorithm::SigningAlgorithm,
         consent::Consent,
         event::{AuditEvent, EventKind, OutboxKind, OutboxMessage},
         id::{ClientId, SessionId},
-        key::{SigningAlgorithm, SigningKey},
+        key::ServerKey,
         one_time::{OneTimeLink, Purpose},
         resource::ResourceServer,
         role::Role,
@@ -375,10 +376,10 @@ fn consent() -> Consent {
     }
 }
 
-fn key() -> SigningKey {
-    SigningKey {
+fn key() -> ServerKey {
+    ServerKey {
         kid: "k".to_owned(),
-        algorithm: SigningAlgorithm::Es256,
+        algorithm: SigningAlgorithm::Es256.into(),
         generation: 1,
         sealed_private: vec![1],
         public_jwk: json!({}),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign::{
     application::ports::{Page, Store as _, UnitOfWork},
     domain::{
+        algorithm::SigningAlgorithm,
         claim_demand::{Demand, GrantedClaims},
         client::{
             AccessTokenFormat, Client, ClientAuthentication, ClientKind, ClientLinks, ClientSecret,
@@ -15,7 +16,6 @@ use countersign::{
         client_logout::ClientLogout,
         grant::{Authentication, Grant, ResourceOwner},
         id::{ClientId, GrantId, GroupId, RoleId, SessionId, UserId},
-        key::SigningAlgorithm,
         redirect_uri::RedirectUri,
         request_objects::RequestObjects,
         response_type::ResponseType,
@@ -145,6 +145,7 @@ pub(super) fn client(id: &str) -> Client {
             secrets: vec![ClientSecret {
                 digest: SecretDigest::of("secret"),
                 expires_at: Some(NOW),
+                sealed: None,
             }],
         },
         redirect_uris: [uri("https://app.example/callback")].into(),
@@ -165,6 +166,7 @@ pub(super) fn client(id: &str) -> Client {
         keys: ClientKeys::default(),
         request_objects: RequestObjects::default(),
         userinfo_algorithm: None,
+        encryption: countersign::domain::client_encryption::ClientEncryption::default(),
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(21),
@@ -178,7 +180,8 @@ fn token_policy() -> TokenPolicy {
         access_token_format: AccessTokenFormat::Jwt,
         access_token_lifetime: Some(Duration::from_mins(5)),
         id_token_lifetime: None,
-        id_token_algorithm: SigningAlgorithm::Rs256,
+        id_token_algorithm: SigningAlgorithm::Rs256.into(),
+        certificate_bound: false,
         refresh_rotation: RefreshRotation::Rotate,
         refresh_idle: None,
         refresh_absolute: None,

@@ -1,6 +1,6 @@
 //! The whole provider for one test: the real router over real stores, with a clock that tests turn.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,14 +12,15 @@ use countersign::{
     application::{
         Ports,
         administration::Acting,
+        commands::change_client::rotate_client_secret,
         ports::{PasswordHasher, UnitOfWork},
         registrar::Registrar,
         settings::Settings,
     },
     domain::{
+        algorithm::{EncryptionKey, KeyAlgorithm, SigningAlgorithm},
         client::Client,
         id::{ClientId, UserId},
-        key::SigningAlgorithm,
         user::{User, Username},
     },
     infrastructure::{
@@ -96,7 +97,23 @@ impl TestApp {
     /// The same, offering every response type.
     pub(crate) async fn start_with_every_response_type(stage: Stage) -> Self {
         Self::start_with(stage, |settings| {
-            settings.features = Features::all(SigningAlgorithm::ALL.iter().copied());
+            settings.features = Features::all(SigningAlgorithm::USUAL.iter().copied());
+        })
+        .await
+    }
+
+    /// A provider with keys for these signatures, and for encryption of both kinds.
+    pub(crate) async fn start_with_keys(stage: Stage, signing: &[SigningAlgorithm]) -> Self {
+        let mut settings = settings();
+        let encryption = EncryptionKey::ALL.iter().copied();
+        settings.features =
+            Features::all(signing.iter().copied()).with_encryption(encryption.clone());
+        let keys = signing.iter().copied().map(KeyAlgorithm::Signing);
+        let keys = keys
+            .chain(encryption.map(KeyAlgorithm::Encryption))
+            .collect();
+        Self::start_on(stage, None, settings, |options| {
+            options.key_policy.algorithms = keys;
         })
         .await
     }
@@ -286,6 +303,15 @@ impl TestApp {
         work.commit().await.unwrap();
     }
 
+    /// Gives a client its secret anew, so that MACs can be made with it.
+    pub(crate) async fn make_secret_readable(&self, client: &str) {
+        let id = ClientId::new(client);
+        let how = (Duration::ZERO, true);
+        let secret = SECRET.into();
+        let rotated = rotate_client_secret(&self.registrar(), &id, Some(&secret), how).await;
+        assert!(rotated.is_ok(), "{client} has no secret");
+    }
+
     /// Changes the stored user.
     pub(crate) async fn change_user(&self, change: impl FnOnce(&mut User)) {
         let work = self.begin().await;
@@ -392,6 +418,7 @@ pub(crate) fn options(
         settings,
         mode: ServerMode::Production,
         mail: countersign::app::MailOptions::Memory,
+        mtls: countersign::app::MtlsOptions::default(),
         outbound: OutboundOptions::default(),
         playground: None,
         telemetry: None,

@@ -9,6 +9,7 @@ use countersign::{
         settings::{Lifetimes, LoginLimits, RequestLimits, Settings},
     },
     domain::{
+        algorithm::SigningAlgorithm,
         client::{
             AccessTokenFormat, Client, ClientAuthentication, ClientKind, ClientLinks, ClientSecret,
             ClientStatus, ConsentPolicy, GrantType, PkcePolicy, RefreshRotation, ResponseMode,
@@ -17,7 +18,6 @@ use countersign::{
         client_keys::ClientKeys,
         client_logout::ClientLogout,
         id::{ClientId, UserId},
-        key::SigningAlgorithm,
         redirect_uri::RedirectUri,
         request_objects::RequestObjects,
         response_type::ResponseType,
@@ -49,7 +49,7 @@ pub(crate) fn start() -> Timestamp {
 pub(crate) fn settings() -> Settings {
     Settings {
         issuer: Issuer::parse(ISSUER).unwrap(),
-        features: Features::all(SigningAlgorithm::ALL.iter().copied())
+        features: Features::all(SigningAlgorithm::USUAL.iter().copied())
             .with_response_types([ResponseType::CODE]),
         lifetimes: Lifetimes::default(),
         access_token_algorithm: SigningAlgorithm::Es256,
@@ -72,6 +72,7 @@ pub(crate) fn client(id: &str) -> Client {
     let secret = ClientSecret {
         digest: SecretDigest::of(SECRET),
         expires_at: None,
+        sealed: None,
     };
     Client {
         id: ClientId::new(id),
@@ -94,7 +95,8 @@ pub(crate) fn client(id: &str) -> Client {
             access_token_format: AccessTokenFormat::Jwt,
             access_token_lifetime: None,
             id_token_lifetime: None,
-            id_token_algorithm: SigningAlgorithm::Rs256,
+            id_token_algorithm: SigningAlgorithm::Rs256.into(),
+            certificate_bound: false,
             refresh_rotation: RefreshRotation::Rotate,
             refresh_idle: None,
             refresh_absolute: None,
@@ -108,6 +110,7 @@ pub(crate) fn client(id: &str) -> Client {
         keys: ClientKeys::default(),
         request_objects: RequestObjects::default(),
         userinfo_algorithm: None,
+        encryption: countersign::domain::client_encryption::ClientEncryption::default(),
         logout: ClientLogout::default(),
         registration: None,
         not_before: Timestamp(0),

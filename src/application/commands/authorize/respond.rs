@@ -47,6 +47,7 @@ pub(super) async fn respond(
             sight,
             client,
             origin: &origin,
+            cnf: None,
             now,
         };
         let code = response_type.has_code().then_some(code.as_str());

@@ -117,6 +117,7 @@ async fn issue_for(
             grant: &grant.narrow(&call.client.scope, narrowed),
             refresh_token,
             nonce,
+            cnf: call.cnf.clone(),
             now: call.now,
         },
     )

@@ -68,6 +68,7 @@ pub(super) async fn issue_to_client(
             grant: &grant,
             refresh_token: None,
             nonce: None,
+            cnf: call.cnf.clone(),
             now: call.now,
         },
     )

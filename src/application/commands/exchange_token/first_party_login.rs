@@ -102,6 +102,7 @@ pub async fn log_in_first_party(
     };
     let login = log_in(ports, attempt, origin).await?;
     let user_id = login.user.clone();
+    let cnf = client_auth::confirmation(&client, command.credentials).map_err(Failure::from)?;
     // A hash takes its time: what is issued goes by what is seen now.
     let (_, sight) = ports.directory.look(&[]).await?;
     let call = Call {
@@ -109,6 +110,7 @@ pub async fn log_in_first_party(
         sight,
         client,
         origin,
+        cnf,
         now: ports.clock.now(),
     };
     let tokens = issue_for(&call, grant_of(&call, login.clone(), scope, resources)).await?;
@@ -182,6 +184,7 @@ async fn issue_for(call: &Call<'_>, grant: Grant) -> Result<TokenResponse, Failu
         grant: &grant,
         refresh_token,
         nonce: None,
+        cnf: call.cnf.clone(),
         now: call.now,
     };
     let answer = prepare(call.ports, &call.sight, issue).await?;

@@ -23,7 +23,10 @@ use crate::{
         ports::state::{Kind, StateKey},
         trail::Origin,
     },
-    domain::{client::Client, grant::Grant, id::GrantId, time::Timestamp, user::User},
+    domain::{
+        certificate::Confirmation, client::Client, grant::Grant, id::GrantId, time::Timestamp,
+        user::User,
+    },
     metrics,
     protocol::{
         capability::Capability,
@@ -43,6 +46,8 @@ pub(super) struct Call<'a> {
     pub(super) sight: Sight<'a>,
     pub(super) client: Arc<Client>,
     pub(super) origin: &'a Origin,
+    /// What access tokens are bound to.
+    pub(super) cnf: Option<Confirmation>,
     /// One moment for the whole request: a token never looks younger than the checks it passed.
     pub(super) now: Timestamp,
 }
@@ -63,11 +68,13 @@ pub async fn exchange_token(
         (Err(Failure::Refused(_)), Some(fault)) => return Err(OAuthError::from(fault).into()),
         (client, _) => client?,
     };
+    let cnf = client_auth::confirmation(&client, credentials)?;
     let call = Call {
         ports,
         sight,
         client,
         origin,
+        cnf,
         now,
     };
     match TokenRequest::parse(params) {

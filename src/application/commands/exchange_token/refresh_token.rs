@@ -160,6 +160,7 @@ async fn prepare_for(
             grant: &narrowed,
             refresh_token: Some(successor),
             nonce: None,
+            cnf: call.cnf.clone(),
             now: call.now,
         },
     )

@@ -13,12 +13,13 @@ use crate::{
         register_client::RegisterClient,
     },
     domain::{
+        algorithm::{Encryption, TokenAlgorithm},
+        certificate::CertificateSubject,
         client::{
             AccessTokenFormat, AssertionAudience, ClientAuthMethod, ClientKind, ConsentPolicy,
             PkcePolicy, RefreshRotation, ResponseMode,
         },
         client_rights::ClientRights,
-        key::SigningAlgorithm,
         response_type::ResponseType,
         scope::Scope,
     },
@@ -61,11 +62,16 @@ macro_rules! client_members {
             /// Whom its assertions may be addressed to: `issuer` or `token_endpoint`.
             #[schema(value_type = Option<String>)]
             assertion_audience: Option<AssertionAudience>,
+            /// The name in its certificate, one member: `dn`, `dns`, `uri`, `ip` or `email` (`tls_client_auth`).
+            #[schema(value_type = Option<Object>)]
+            tls_client_auth_subject: Option<CertificateSubject>,
+            /// Whether its access tokens work only with the certificate that they were fetched with.
+            tls_client_certificate_bound_access_tokens: Option<bool>,
             /// `jwt` or `opaque`.
             #[schema(value_type = Option<String>)]
             access_token_format: Option<AccessTokenFormat>,
             #[schema(value_type = Option<String>)]
-            id_token_signed_response_alg: Option<SigningAlgorithm>,
+            id_token_signed_response_alg: Option<TokenAlgorithm>,
             /// Whether refresh tokens rotate: `rotate` or `keep`.
             #[schema(value_type = Option<String>)]
             refresh_rotation: Option<RefreshRotation>,
@@ -121,10 +127,22 @@ macro_rules! client_members {
             request_uris: Option<Vec<String>>,
             #[serde(default)]
             #[schema(value_type = Option<String>)]
-            request_object_signing_alg: Change<SigningAlgorithm>,
+            request_object_signing_alg: Change<TokenAlgorithm>,
             #[serde(default)]
             #[schema(value_type = Option<String>)]
-            userinfo_signed_response_alg: Change<SigningAlgorithm>,
+            userinfo_signed_response_alg: Change<TokenAlgorithm>,
+            /// `{"alg", "enc"}`: to a key of its JWK Set; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>)]
+            id_token_encryption: Change<Encryption>,
+            /// `{"alg", "enc"}`: to a key of its JWK Set; null for none.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>)]
+            userinfo_encryption: Change<Encryption>,
+            /// `{"alg", "enc"}`: how its request objects are encrypted, if they are; null for any way.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>)]
+            request_object_encryption: Change<Encryption>,
             /// What a frame loads when a session ends (OIDC Front-Channel Logout).
             #[serde(default)]
             #[schema(value_type = Option<String>)]
@@ -158,6 +176,8 @@ macro_rules! client_members {
                     consent: self.consent,
                     jwks: self.jwks,
                     assertion_audience: self.assertion_audience,
+                    certificate_subject: self.tls_client_auth_subject,
+                    certificate_bound: self.tls_client_certificate_bound_access_tokens,
                     access_token_format: self.access_token_format,
                     id_token_algorithm: self.id_token_signed_response_alg,
                     refresh_rotation: self.refresh_rotation,
@@ -176,6 +196,9 @@ macro_rules! client_members {
                     request_uris: self.request_uris,
                     request_object_algorithm: self.request_object_signing_alg,
                     userinfo_algorithm: self.userinfo_signed_response_alg,
+                    id_token_encryption: self.id_token_encryption,
+                    userinfo_encryption: self.userinfo_encryption,
+                    request_object_encryption: self.request_object_encryption,
                     frontchannel_logout_uri: self.frontchannel_logout_uri,
                     backchannel_logout_uri: self.backchannel_logout_uri,
                     requests_per_minute: self.requests_per_minute,

@@ -55,6 +55,9 @@ pub(super) struct Rotation {
     #[serde(default)]
     #[schema(maximum = 7_776_000)]
     overlap: u64,
+    /// Whether the new secret is kept encrypted besides its digest: `HS256` and the like need it.
+    #[serde(default)]
+    readable: bool,
 }
 
 fn shown(client: &Client) -> Response {
@@ -196,8 +199,9 @@ pub(super) async fn rotate(
                     .at("/overlap"));
             }
             let overlap = Duration::from_secs(rotation.overlap);
+            let how = (overlap, rotation.readable);
             let id = ClientId::new(id);
-            let rotated = rotate_client_secret(&registrar, &id, None, overlap).await?;
+            let rotated = rotate_client_secret(&registrar, &id, None, how).await?;
             let version = Version::of(&rotated.client);
             let view = RegisteredView::from(&rotated);
             Ok(versioned(StatusCode::CREATED, &version, &view))

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use crate::{
     application::{commands::register_client::Registered, queries::outbox::WaitingMessage},
     domain::{
+        algorithm::TokenAlgorithm,
         client::{AccessTokenFormat, Client},
         client_keys::KeySource,
         consent::Consent,
         event::AuditEvent,
         grant::GrantRecord,
-        key::SigningAlgorithm,
-        key::SigningKey,
+        key::ServerKey,
         profile,
         resource::ResourceServer,
         role::{Authority, Group, Permission, Role},
@@ -316,6 +316,11 @@ pub(super) struct ClientView {
     /// `remember`, `always` or `implied`.
     #[schema(value_type = String)]
     consent: Value,
+    /// The name in its certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    tls_client_auth_subject: Option<Value>,
+    tls_client_certificate_bound_access_tokens: bool,
     /// `jwt` or `opaque`.
     access_token_format: &'static str,
     id_token_signed_response_alg: String,
@@ -343,6 +348,15 @@ pub(super) struct ClientView {
     request_uris: BTreeSet<String>,
     request_object_signing_alg: Option<&'static str>,
     userinfo_signed_response_alg: Option<&'static str>,
+    /// `{"alg", "enc"}`.
+    #[schema(value_type = Option<Object>)]
+    id_token_encryption: Option<Value>,
+    /// `{"alg", "enc"}`.
+    #[schema(value_type = Option<Object>)]
+    userinfo_encryption: Option<Value>,
+    /// `{"alg", "enc"}`.
+    #[schema(value_type = Option<Object>)]
+    request_object_encryption: Option<Value>,
     frontchannel_logout_uri: Option<String>,
     backchannel_logout_uri: Option<String>,
     requests_per_minute: Option<u64>,
@@ -385,6 +399,8 @@ impl From<&Client> for ClientView {
             allowed_origins: client.allowed_origins.clone(),
             pkce: json(&client.pkce),
             consent: json(&client.consent),
+            tls_client_auth_subject: client.authentication.certificate_subject().map(json),
+            tls_client_certificate_bound_access_tokens: client.tokens.certificate_bound,
             access_token_format: client.tokens.access_token_format.as_str(),
             id_token_signed_response_alg: client.tokens.id_token_algorithm.to_string(),
             refresh_rotation: json(&client.tokens.refresh_rotation),
@@ -404,8 +420,11 @@ impl From<&Client> for ClientView {
             request_object_signing_alg: client
                 .request_objects
                 .algorithm
-                .map(SigningAlgorithm::as_str),
-            userinfo_signed_response_alg: client.userinfo_algorithm.map(SigningAlgorithm::as_str),
+                .map(TokenAlgorithm::as_str),
+            userinfo_signed_response_alg: client.userinfo_algorithm.map(TokenAlgorithm::as_str),
+            id_token_encryption: client.encryption.id_token.as_ref().map(json),
+            userinfo_encryption: client.encryption.userinfo.as_ref().map(json),
+            request_object_encryption: client.request_objects.encryption.as_ref().map(json),
             frontchannel_logout_uri: client.logout.frontchannel_uri.clone(),
             backchannel_logout_uri: client.logout.backchannel_uri.clone(),
             requests_per_minute: client.requests_per_minute,
@@ -498,7 +517,7 @@ pub(super) struct KeyView {
 
 impl KeyView {
     /// A key as it is now.
-    pub(super) fn new(key: &SigningKey, now: Timestamp) -> Self {
+    pub(super) fn new(key: &ServerKey, now: Timestamp) -> Self {
         Self {
             kid: key.kid.clone(),
             alg: key.algorithm.to_string(),
