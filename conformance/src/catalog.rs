@@ -53,21 +53,44 @@ pub(crate) enum Authentication {
     Basic,
     /// `client_secret_post`
     Post,
+    /// `client_secret_jwt`
+    SecretJwt,
     /// `private_key_jwt`
     PrivateKey,
+    /// `tls_client_auth`, of static clients: the suite registers a method that is none (`mtls`).
+    Certificate,
     /// Public clients.
     None,
 }
 
 impl Authentication {
-    const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKey, Self::None];
+    const ALL: [Self; 6] = [
+        Self::Basic,
+        Self::Post,
+        Self::SecretJwt,
+        Self::PrivateKey,
+        Self::Certificate,
+        Self::None,
+    ];
+
+    /// What the suite calls it.
+    fn variant(self) -> &'static str {
+        match self {
+            Self::Certificate => "mtls",
+            Self::Basic | Self::Post | Self::SecretJwt | Self::PrivateKey | Self::None => {
+                self.as_str()
+            }
+        }
+    }
 
     /// For names of runs.
     fn short(self) -> &'static str {
         match self {
             Self::Basic => "basic",
             Self::Post => "post",
+            Self::SecretJwt => "secret-jwt",
             Self::PrivateKey => "private-key",
+            Self::Certificate => "mtls",
             Self::None => "none",
         }
     }
@@ -77,7 +100,9 @@ impl Authentication {
         match self {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::SecretJwt => "client_secret_jwt",
             Self::PrivateKey => "private_key_jwt",
+            Self::Certificate => "tls_client_auth",
             Self::None => "none",
         }
     }
@@ -199,7 +224,9 @@ fn wide() -> Vec<Run> {
                 run.authentication = authentication;
                 run.response_mode = response_mode;
                 runs.push(run.clone());
-                runs.push(run.dynamic());
+                if authentication != Authentication::Certificate {
+                    runs.push(run.dynamic());
+                }
             }
         }
     }
@@ -247,7 +274,7 @@ impl Run {
             chosen.insert("response_type", response_type);
         }
         if self.plan == WIDE {
-            chosen.insert("client_auth_type", self.authentication.as_str());
+            chosen.insert("client_auth_type", self.authentication.variant());
             chosen.insert("response_mode", self.response_mode.as_str());
         }
         chosen

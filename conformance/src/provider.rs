@@ -13,6 +13,9 @@ use p256::{
     FieldBytes, SecretKey,
     elliptic_curve::{rand_core::OsRng, sec1::ToEncodedPoint as _},
 };
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
@@ -93,6 +96,8 @@ pub(crate) struct Fixture {
     pub(crate) client: Value,
     /// The second.
     pub(crate) client2: Value,
+    /// The certificates of both, where they have any: `mtls` and `mtls2` of the configuration.
+    pub(crate) certificates: Vec<Value>,
     /// One with `client_secret_post`, for the module that always uses it.
     pub(crate) client_secret_post: Value,
 }
@@ -101,6 +106,7 @@ impl Provider {
     /// Starts a provider for `run`.
     pub(crate) async fn start(place: &Place, run: &Run) -> Result<(Self, Fixture), ProviderError> {
         let folder = tempfile::tempdir()?;
+        let authority = Authority::new(&folder.path().join("clients.pem"))?;
         let config = configure(
             folder.path(),
             &place.issuer,
@@ -112,7 +118,7 @@ impl Provider {
             config,
         };
         verbs.run(&["migrate", "up"], None)?;
-        let fixture = seed(&verbs, place, run, folder.path())?;
+        let fixture = seed((&verbs, &authority), place, run, folder.path())?;
         std::fs::create_dir_all(&place.logs)?;
         let log = std::fs::File::create(place.logs.join(format!("{}.log", run.name)))?;
         let process = verbs.command().arg("serve").stderr(log).spawn()?;
@@ -188,6 +194,7 @@ fn configure(
         "issuer = {issuer:?}\n\
          [server]\naddress = \"127.0.0.1\"\nport = {port}\n\
          [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
+         [mtls]\nport = {mtls}\nca_file = {clients:?}\n\
          [management]\nport = 0\n\
          [database]\nurl = {database:?}\n\
          [state]\ndirectory = {state:?}\n\
@@ -197,6 +204,12 @@ fn configure(
          [limits]\nlogin_per_account = 10000\nlogin_per_account_total = 10000\nlogin_per_address = 10000\n",
         issuer = issuer.as_str().trim_end_matches('/'),
         port = issuer.port_or_known_default().unwrap_or(443),
+        // A port beside, which no other run has.
+        mtls = issuer
+            .port_or_known_default()
+            .unwrap_or(443)
+            .saturating_add(1000),
+        clients = path("clients.pem"),
         certificate = path("cert.pem"),
         key = path("key.pem"),
         database = format!("sqlite://{}?mode=rwc", path("countersign.db")),
@@ -225,7 +238,12 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn seed(verbs: &Verbs, place: &Place, run: &Run, folder: &Path) -> Result<Fixture, ProviderError> {
+fn seed(
+    (verbs, authority): (&Verbs, &Authority),
+    place: &Place,
+    run: &Run,
+    folder: &Path,
+) -> Result<Fixture, ProviderError> {
     let claims = folder.join("claims.json");
     std::fs::write(&claims, CLAIMS)?;
     let claims = claims.display().to_string();
@@ -247,6 +265,12 @@ fn seed(verbs: &Verbs, place: &Place, run: &Run, folder: &Path) -> Result<Fixtur
         "--password-stdin",
     ];
     verbs.run(&user, Some(PASSWORD))?;
+    let mut certificates = Vec::new();
+    if run.authentication == Authentication::Certificate {
+        for id in ["first", "second"] {
+            certificates.push(authority.issue(id)?);
+        }
+    }
     let clients = Clients {
         verbs,
         place,
@@ -260,6 +284,7 @@ fn seed(verbs: &Verbs, place: &Place, run: &Run, folder: &Path) -> Result<Fixtur
             client: named.clone(),
             client2: named.clone(),
             client_secret_post: named,
+            certificates: Vec::new(),
         });
     }
     Ok(Fixture {
@@ -267,6 +292,7 @@ fn seed(verbs: &Verbs, place: &Place, run: &Run, folder: &Path) -> Result<Fixtur
         client: clients.add("first", run.authentication)?,
         client2: clients.add("second", run.authentication)?,
         client_secret_post: clients.add("third", Authentication::Post)?,
+        certificates,
     })
 }
 
@@ -315,6 +341,13 @@ impl Clients<'_> {
         for response_type in self.run.response_types() {
             arguments.extend(["--response-type", response_type]);
         }
+        let name = format!("subject_dn=CN={id}");
+        if authentication == Authentication::Certificate {
+            arguments.extend(["--tls-subject", &name]);
+        }
+        if authentication == Authentication::SecretJwt {
+            arguments.extend(["--assertion-audience", "token-endpoint"]);
+        }
         let file = self
             .folder
             .join(format!("{id}.jwks.json"))
@@ -337,6 +370,30 @@ impl Clients<'_> {
             insert(&mut described, "client_secret", secret.clone());
         }
         Ok(described)
+    }
+}
+
+/// Issues certificates to clients.
+struct Authority(Issuer<'static, KeyPair>);
+
+impl Authority {
+    /// Makes one, and writes its certificate to `file`.
+    fn new(file: &Path) -> Result<Self, ProviderError> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate()?;
+        std::fs::write(file, params.self_signed(&key)?.pem())?;
+        Ok(Self(Issuer::new(params, key)))
+    }
+
+    /// A certificate whose subject is this name alone, as the suite takes one.
+    fn issue(&self, name: &str) -> Result<Value, ProviderError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, &self.0)?;
+        Ok(json!({ "cert": certificate.pem(), "key": key.serialize_pem() }))
     }
 }
 

@@ -13,7 +13,7 @@ const PATIENCE: u64 = 20;
 /// The configuration of a plan.
 pub(crate) fn configuration(fixture: &Fixture, alias: &str) -> Value {
     let issuer = &fixture.issuer;
-    json!({
+    let mut configuration = json!({
         "alias": alias,
         "description": "Countersign",
         "server": { "discoveryUrl": format!("{issuer}/.well-known/openid-configuration") },
@@ -24,7 +24,12 @@ pub(crate) fn configuration(fixture: &Fixture, alias: &str) -> Value {
         "options": { "browsercontrol_css_enable": false },
         "browser": [log_in(issuer), log_out(issuer, &[back_at_client()]), session_check()],
         "override": overrides(issuer),
-    })
+    });
+    let certificates = ["mtls", "mtls2"].into_iter().zip(&fixture.certificates);
+    if let Some(members) = configuration.as_object_mut() {
+        members.extend(certificates.map(|(name, it)| (name.to_owned(), it.clone())));
+    }
+    configuration
 }
 
 /// Modules whose pages go another way.

@@ -29,9 +29,8 @@ pub(super) fn seal(
     id: &ClientId,
     secret: &SecretString,
 ) -> Result<SealedSecret, RegistrarError> {
-    let sealer = registrar.sealer.as_ref().ok_or_else(|| {
-        let problem = "it must be sealed, and there is no key-encryption key here";
-        RegistrarError::invalid("secret", problem)
+    let sealer = (registrar.sealer)().map_err(|error| {
+        RegistrarError::invalid("secret", format!("it cannot be sealed: {error}"))
     })?;
     let secret = secret.expose_secret().as_bytes();
     Ok(SealedSecret(sealer.seal(&place(id), secret)))

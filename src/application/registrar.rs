@@ -17,6 +17,9 @@ use crate::domain::{
     event::{Actor, EventKind},
 };
 
+/// See [`Registrar::sealer`].
+pub type GetSealer = Arc<dyn Fn() -> Result<Arc<dyn Sealer>, String> + Send + Sync>;
+
 /// The surroundings of the operator's commands.
 pub struct Registrar {
     /// What must last.
@@ -27,8 +30,9 @@ pub struct Registrar {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
-    /// Seals what must be read again; absent where the key-encryption key is.
-    pub sealer: Option<Arc<dyn Sealer>>,
+    /// What seals what must be read again, asked for only by those who seal: it may have to be made. The
+    /// error says why there is none.
+    pub sealer: GetSealer,
     /// Checks the JWK Set of a client; the error says what is wrong with it.
     pub check_jwks: fn(&Value) -> Result<(), String>,
     /// Who is at work.
@@ -108,7 +112,10 @@ impl Registrar {
             passwords: ports.passwords.clone(),
             clock: ports.clock.clone(),
             rng: ports.rng.clone(),
-            sealer: Some(ports.sealer.clone()),
+            sealer: {
+                let sealer = ports.sealer.clone();
+                Arc::new(move || Ok(sealer.clone()))
+            },
             check_jwks: ports.check_jwks,
             acting,
         }

@@ -14,8 +14,8 @@ use crate::{
     application::{
         Ports,
         administration::Acting,
-        ports::{HashError, Rng, Sealer},
-        registrar::{Registrar, RegistrarError},
+        ports::{HashError, Rng, Sealer, Store as _},
+        registrar::{GetSealer, Registrar, RegistrarError},
     },
     config::Config,
     infrastructure::{
@@ -43,7 +43,8 @@ pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliErro
         passwords,
     } = Surroundings::of(&config).map_err(BuildError::from)?;
     let store = Arc::new(store);
-    let sealer = sealer(&config, &rng);
+    let is_new = store.reader().signing_keys().await?.is_empty();
+    let sealer = sealer(&config, &rng, is_new);
     let registrar = Registrar {
         store,
         passwords,
@@ -56,11 +57,20 @@ pub(super) async fn open(global: &Global) -> Result<(Registrar, Config), CliErro
     Ok((registrar, config))
 }
 
-/// Few commands seal anything, and those say if they cannot.
-fn sealer(config: &Config, rng: &Arc<dyn Rng>) -> Option<Arc<dyn Sealer>> {
-    let kek = Arc::new(Kek::load(&config.keys.kek_path()).ok()?);
-    let rng = rng.clone();
-    Some(Arc::new(Seal { kek, rng }))
+/// Few commands seal anything. As at the first start of a server, the key-encryption key is made where
+/// nothing was sealed yet.
+fn sealer(config: &Config, rng: &Arc<dyn Rng>, is_new: bool) -> GetSealer {
+    let (keys, rng) = (config.keys.clone(), rng.clone());
+    Arc::new(move || {
+        let kek = if is_new && keys.kek_file.is_none() {
+            Kek::load_or_create(&keys.directory, &*rng)
+        } else {
+            Kek::load(&keys.kek_path())
+        };
+        let kek = Arc::new(kek.map_err(|error| error.to_string())?);
+        let rng = rng.clone();
+        Ok(Arc::new(Seal { kek, rng }) as Arc<dyn Sealer>)
+    })
 }
 
 /// The same on the stores of a provider in this process.

@@ -64,9 +64,10 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
     // Without a signature userinfo is plain JSON.
     let is_secure = |it: &TokenAlgorithm| *it != TokenAlgorithm::None;
     let for_userinfo: Vec<_> = for_id_tokens.iter().copied().filter(is_secure).collect();
-    // What clients sign is verified with any algorithm, whatever keys the server has.
-    let from_clients = TokenAlgorithm::every(SigningAlgorithm::ALL.iter().copied());
-    let for_assertions: Vec<_> = from_clients.iter().copied().filter(is_secure).collect();
+    // What clients sign is verified with any algorithm, whatever keys the server has. Request objects without
+    // a signature are an arrangement with one client, not an offer.
+    let mut from_clients = TokenAlgorithm::every(SigningAlgorithm::ALL.iter().copied());
+    from_clients.retain(is_secure);
     let grant_types: Vec<GrantType> = features.grant_types.iter().copied().collect();
     let auth_methods: Vec<ClientAuthMethod> =
         features.client_auth_methods.iter().copied().collect();
@@ -95,11 +96,11 @@ pub fn document(issuer: &Issuer, features: &Features) -> Value {
         "id_token_encryption_alg_values_supported": KeyManagement::ALL,
         "id_token_encryption_enc_values_supported": ContentEncryption::ALL,
         "token_endpoint_auth_methods_supported": auth_methods,
-        "token_endpoint_auth_signing_alg_values_supported": for_assertions,
+        "token_endpoint_auth_signing_alg_values_supported": from_clients,
         "introspection_endpoint_auth_methods_supported": proving_methods,
-        "introspection_endpoint_auth_signing_alg_values_supported": for_assertions,
+        "introspection_endpoint_auth_signing_alg_values_supported": from_clients,
         "revocation_endpoint_auth_methods_supported": auth_methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": for_assertions,
+        "revocation_endpoint_auth_signing_alg_values_supported": from_clients,
         "claim_types_supported": ["normal"],
         "claims_supported": claims_supported(),
         "claims_parameter_supported": true,

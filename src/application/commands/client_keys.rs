@@ -5,10 +5,7 @@ use serde_json::json;
 
 use super::edit_client::{Change, ClientEdit};
 use crate::{
-    application::{
-        client_secrets,
-        registrar::{Registrar, RegistrarError},
-    },
+    application::registrar::{Registrar, RegistrarError},
     domain::{
         algorithm::TokenAlgorithm,
         client::{AssertionAudience, Client},
@@ -43,8 +40,7 @@ pub(super) fn apply(
         let problem = "userinfo without a signature is plain JSON: leave this out";
         return Err(RegistrarError::invalid("userinfo_alg", problem));
     }
-    encryption(client, edit)?;
-    client_secrets::check(client, registrar.clock.now())
+    encryption(client, edit)
 }
 
 /// What is encrypted needs a key to encrypt to. One at an address may come later.

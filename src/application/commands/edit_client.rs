@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     application::{
+        client_secrets,
         ports::UnitOfWork,
         registrar::{Registrar, RegistrarError},
         trail::{self, About},
@@ -183,6 +184,7 @@ pub async fn edit_client(
     let before = take_client(registrar, &*work, id).await?;
     let mut client = before.clone();
     apply(registrar, &mut client, edit)?;
+    client_secrets::check(&client, registrar.clock.now())?;
     if client == before {
         return Ok(client);
     }

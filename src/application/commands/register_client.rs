@@ -137,26 +137,15 @@ pub(super) fn check(
     // Every client has one, and applying checks it.
     settings.name.get_or_insert_default();
     let mut client = usual(kind, id, authentication, registrar.clock.now())?;
-    if let (Some(secret), Some(secrets)) = (&secret, client.authentication.secrets_mut()) {
-        // Who has no key-encryption key registers what needs none.
-        let sealed = client_secrets::seal(registrar, &client.id, secret).ok();
-        for stored in secrets {
-            stored.sealed.clone_from(&sealed);
+    edit_client::apply(registrar, &mut client, settings)?;
+    if let Some(secret) = secret.as_ref().filter(|_| client.needs_readable_secret()) {
+        let sealed = client_secrets::seal(registrar, &client.id, secret)?;
+        for stored in client.authentication.secrets_mut().into_iter().flatten() {
+            stored.sealed = Some(sealed.clone());
         }
     }
-    edit_client::apply(registrar, &mut client, settings)?;
-    forget_readable(&mut client);
+    client_secrets::check(&client, registrar.clock.now())?;
     Ok((client, secret))
-}
-
-/// A secret that nothing is made with rests as a digest only.
-fn forget_readable(client: &mut Client) {
-    if client.needs_readable_secret() {
-        return;
-    }
-    for secret in client.authentication.secrets_mut().into_iter().flatten() {
-        secret.sealed = None;
-    }
 }
 
 /// A client of this kind as long as nobody says otherwise.
