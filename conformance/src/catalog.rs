@@ -48,7 +48,7 @@ const WIDE: &str = "oidcc-test-plan";
 
 /// How the two clients of a run authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Authentication {
+pub enum Authentication {
     /// `client_secret_basic`
     Basic,
     /// `client_secret_post`
@@ -96,7 +96,7 @@ impl Authentication {
     }
 
     /// The registered name.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
@@ -110,7 +110,7 @@ impl Authentication {
 
 /// How the authorization response travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ResponseMode {
+pub enum ResponseMode {
     /// That of the response type.
     Default,
     /// By a page that posts itself.
@@ -128,7 +128,7 @@ impl ResponseMode {
 
 /// How the plan's clients come into being.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Registration {
+pub enum Registration {
     /// We register them.
     Static,
     /// The suite does (RFC 7591).
@@ -144,7 +144,7 @@ impl Registration {
     }
 
     /// What the provider is configured to.
-    pub(crate) fn policy(self) -> &'static str {
+    pub fn policy(self) -> &'static str {
         match self {
             Self::Static => "closed",
             Self::Dynamic => "open",
@@ -164,23 +164,23 @@ const RESPONSE_TYPES: [&str; 6] = [
 
 /// One plan in one variant.
 #[derive(Clone, Debug)]
-pub(crate) struct Run {
+pub struct Run {
     /// By which the command line and the file of results call it.
-    pub(crate) name: String,
+    pub name: String,
     /// The suite's name of the plan.
-    pub(crate) plan: &'static str,
+    pub plan: &'static str,
     /// How its clients authenticate.
-    pub(crate) authentication: Authentication,
+    pub authentication: Authentication,
     /// How the authorization response travels.
-    pub(crate) response_mode: ResponseMode,
+    pub response_mode: ResponseMode,
     /// How its clients come into being.
-    pub(crate) registration: Registration,
+    pub registration: Registration,
     /// What it asks for, where the plan leaves it to choose.
     response_type: Option<&'static str>,
 }
 
 /// Every run, the quick ones first.
-pub(crate) fn runs() -> Vec<Run> {
+pub fn runs() -> Vec<Run> {
     let mut runs = vec![Run::of("config", CONFIG)];
     for (name, plan) in CERTIFICATION {
         let mut run = Run::of(name, plan);
@@ -262,7 +262,7 @@ impl Run {
     }
 
     /// The variants that the plan leaves to choose.
-    pub(crate) fn variants(&self) -> BTreeMap<&'static str, &'static str> {
+    pub fn variants(&self) -> BTreeMap<&'static str, &'static str> {
         let mut chosen = BTreeMap::new();
         if ![CONFIG, DYNAMIC, THIRD_PARTY_LOGIN].contains(&self.plan) {
             chosen.insert("client_registration", self.registration.as_str());
@@ -282,7 +282,7 @@ impl Run {
 
     /// For which algorithms the provider has keys. Where keys are rotated there is none of type OKP
     /// (RFC 8037): the suite cannot compare such keys and fails.
-    pub(crate) fn algorithms(&self) -> &'static [&'static str] {
+    pub fn algorithms(&self) -> &'static [&'static str] {
         match self.plan {
             WIDE | DYNAMIC => &["RS256", "PS256", "ES256"],
             _ => &["RS256", "PS256", "ES256", "EdDSA"],
@@ -290,7 +290,7 @@ impl Run {
     }
 
     /// What the provider offers: nothing beyond `code` where the plan has no use for it.
-    pub(crate) fn response_types(&self) -> &'static [&'static str] {
+    pub fn response_types(&self) -> &'static [&'static str] {
         // Dynamic providers must offer the implicit flow too (OIDC Discovery §3).
         let is_dynamic =
             self.plan == DYNAMIC || self.plan == WIDE && self.registration == Registration::Dynamic;
@@ -301,7 +301,7 @@ impl Run {
     }
 
     /// The variants as one JSON object.
-    pub(crate) fn variant(&self) -> Value {
+    pub fn variant(&self) -> Value {
         json!(self.variants())
     }
 }

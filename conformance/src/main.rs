@@ -2,9 +2,7 @@
 //! provider that it starts itself, and compares the results with those that are expected. See
 //! README.md beside this crate.
 
-mod catalog;
 mod expected;
-mod provider;
 mod record;
 mod script;
 mod suite;
@@ -16,13 +14,15 @@ use std::{
 };
 
 use clap::Parser;
+use conformance::{
+    catalog::{Run, runs},
+    provider::{Place, Provider, ProviderError},
+};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    catalog::{Run, runs},
     expected::Expectations,
-    provider::{Place, Provider, ProviderError},
     record::Record,
     suite::{Module, Outcome, Progress, Suite, SuiteError},
 };

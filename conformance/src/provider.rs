@@ -23,9 +23,9 @@ use url::Url;
 use crate::catalog::{Authentication, Registration, ResponseMode, Run};
 
 /// The user of every run. The provider lives for a plan, on loopback.
-pub(crate) const USERNAME: &str = "alice";
+pub const USERNAME: &str = "alice";
 /// And the password.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// Every standard claim that `user add` has no option for (OIDC Core §5.1).
 const CLAIMS: &str = r#"{
@@ -37,28 +37,32 @@ const CLAIMS: &str = r#"{
 }"#;
 const SCOPE: &str = "openid profile email address phone offline_access";
 
+/// Runs a program until the input ends.
+const LEASH: &str =
+    r#""$0" "$@" </dev/null & program=$!; cat >/dev/null; kill -9 $program; wait $program"#;
+
 /// Between two looks at a provider that starts or rotates its keys.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Looks until it is given up: more than the minute after which a server reads its keys again.
 const PATIENCE: usize = 400;
 
 /// Where a provider runs.
-pub(crate) struct Place {
+pub struct Place {
     /// The program.
-    pub(crate) binary: PathBuf,
+    pub binary: PathBuf,
     /// The issuer; its host must resolve to this machine.
-    pub(crate) issuer: Url,
+    pub issuer: Url,
     /// The folder for the logs of providers, by which a failure is explained.
-    pub(crate) logs: PathBuf,
+    pub logs: PathBuf,
     /// The suite's certificate, if no public authority vouches for it.
-    pub(crate) suite_certificate: Option<PathBuf>,
+    pub suite_certificate: Option<PathBuf>,
     /// What redirect URIs of the plan's clients begin with: `<suite>/test/a/<alias>`.
-    pub(crate) callback_base: String,
+    pub callback_base: String,
 }
 
 /// The provider could not be brought up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProviderError {
+pub enum ProviderError {
     /// A file or a process of it.
     #[error("the provider cannot be prepared")]
     Io(#[from] io::Error),
@@ -80,31 +84,31 @@ pub(crate) enum ProviderError {
 }
 
 /// A running provider; it ends with this value.
-pub(crate) struct Provider {
+pub struct Provider {
     verbs: Verbs,
     http: reqwest::Client,
     issuer: String,
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a plan's configuration needs to know about it.
-pub(crate) struct Fixture {
+pub struct Fixture {
     /// `issuer`
-    pub(crate) issuer: String,
+    pub issuer: String,
     /// The first client, as the suite writes one.
-    pub(crate) client: Value,
+    pub client: Value,
     /// The second.
-    pub(crate) client2: Value,
+    pub client2: Value,
     /// The certificates of both, where they have any: `mtls` and `mtls2` of the configuration.
-    pub(crate) certificates: Vec<Value>,
+    pub certificates: Vec<Value>,
     /// One with `client_secret_post`, for the module that always uses it.
-    pub(crate) client_secret_post: Value,
+    pub client_secret_post: Value,
 }
 
 impl Provider {
     /// Starts a provider for `run`.
-    pub(crate) async fn start(place: &Place, run: &Run) -> Result<(Self, Fixture), ProviderError> {
+    pub async fn start(place: &Place, run: &Run) -> Result<(Self, Fixture), ProviderError> {
         let folder = tempfile::tempdir()?;
         let authority = Authority::new(&folder.path().join("clients.pem"))?;
         let config = configure(
@@ -121,7 +125,7 @@ impl Provider {
         let fixture = seed((&verbs, &authority), place, run, folder.path())?;
         std::fs::create_dir_all(&place.logs)?;
         let log = std::fs::File::create(place.logs.join(format!("{}.log", run.name)))?;
-        let process = verbs.command().arg("serve").stderr(log).spawn()?;
+        let process = verbs.leashed().arg("serve").stderr(log).spawn()?;
         let provider = Self {
             verbs,
             http: reqwest::Client::builder()
@@ -129,7 +133,7 @@ impl Provider {
                 .build()?,
             issuer: fixture.issuer.clone(),
             process,
-            _folder: folder,
+            folder,
         };
         provider.wait_until_it_answers().await?;
         Ok((provider, fixture))
@@ -148,8 +152,18 @@ impl Provider {
         Err(ProviderError::Late("does not start"))
     }
 
+    /// The issuer.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The certificate that it shows (PEM).
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
     /// Rotates the signing keys, and returns once the running server shows the new ones.
-    pub(crate) async fn rotate_keys(&self) -> Result<(), ProviderError> {
+    pub async fn rotate_keys(&self) -> Result<(), ProviderError> {
         let before = self.jwks().await?;
         self.verbs.run(&["keys", "rotate"], None)?;
         for _ in 0..PATIENCE {
@@ -170,7 +184,7 @@ impl Provider {
 impl Drop for Provider {
     /// Waits too, so that the next one finds the port free.
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }
@@ -194,22 +208,17 @@ fn configure(
         "issuer = {issuer:?}\n\
          [server]\naddress = \"127.0.0.1\"\nport = {port}\n\
          [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
-         [mtls]\nport = {mtls}\nca_file = {clients:?}\n\
+         {mtls}\
          [management]\nport = 0\n\
          [database]\nurl = {database:?}\n\
          [state]\ndirectory = {state:?}\n\
          [oauth]\nresponse_types = {response_types:?}\nregistration = {registration:?}\n\
          [outbound]\nallowed_networks = [\"127.0.0.0/8\", \"::1\"]\n{authority}\
          [keys]\ndirectory = {keys:?}\nalgorithms = {algorithms:?}\n\
-         [limits]\nlogin_per_account = 10000\nlogin_per_account_total = 10000\nlogin_per_address = 10000\n",
+         [limits]\nrequests = \"off\"\nlogin_per_account = 10000\nlogin_per_account_total = 10000\nlogin_per_address = 10000\n",
         issuer = issuer.as_str().trim_end_matches('/'),
         port = issuer.port_or_known_default().unwrap_or(443),
-        // A port beside, which no other run has.
-        mtls = issuer
-            .port_or_known_default()
-            .unwrap_or(443)
-            .saturating_add(1000),
-        clients = path("clients.pem"),
+        mtls = mtls(issuer, run, &path("clients.pem")),
         certificate = path("cert.pem"),
         key = path("key.pem"),
         database = format!("sqlite://{}?mode=rwc", path("countersign.db")),
@@ -225,6 +234,16 @@ fn configure(
     let file = folder.join("countersign.toml");
     std::fs::write(&file, text)?;
     Ok(file)
+}
+
+/// `[mtls]` of runs that need it, at a port beside, which no other run has.
+fn mtls(issuer: &Url, run: &Run, authorities: &str) -> String {
+    if run.authentication != Authentication::Certificate {
+        return String::new();
+    }
+    let port = issuer.port_or_known_default().unwrap_or(443);
+    let port = port.saturating_add(1000);
+    format!("[mtls]\nport = {port}\nca_file = {authorities:?}\n")
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
@@ -439,6 +458,25 @@ impl Verbs {
             .arg("--config")
             .arg(&self.config)
             .stdin(Stdio::null());
+        command
+    }
+
+    /// The same on a leash: it ends when our end of its standard input is closed, which the operating
+    /// system does however we end.
+    fn leashed(&self) -> Command {
+        let program = self.command();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", LEASH])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .stdin(Stdio::piped());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command
     }
 

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
 
+use conformance::catalog::{Run, runs};
 use serde::{Deserialize, Serialize};
-
-use crate::catalog::{Run, runs};
 
 /// Between these lines of the document stands the table.
 const BEGIN: &str = "<!-- results: written by the runner from conformance/results -->\n";

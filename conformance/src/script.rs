@@ -3,9 +3,8 @@
 //! A script is a list of `{match, tasks}`: the first whose `match` fits the URL that a module opens is
 //! played, task after task. A task whose `match` does not fit the page is skipped if it is optional.
 
+use conformance::provider::{Fixture, PASSWORD, USERNAME};
 use serde_json::{Value, json};
-
-use crate::provider::{Fixture, PASSWORD, USERNAME};
 
 /// Seconds until a page must show what is waited for.
 const PATIENCE: u64 = 20;

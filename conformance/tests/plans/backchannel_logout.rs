@@ -1,0 +1,28 @@
+//! `oidcc-backchannel-rp-initiated-logout-certification-test-plan`
+
+crate::plan! {
+    code: Flow::new("code") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+    code_id_token: Flow::new("code id_token") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+    code_token: Flow::new("code token") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+    code_id_token_token: Flow::new("code id_token token") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+    id_token: Flow::new("id_token") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+    id_token_token: Flow::new("id_token token") => [
+        oidcc_backchannel_logout_discovery_endpoint_verification,
+        oidcc_backchannel_rp_initiated_logout,
+    ]
+}
