@@ -7,42 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { exportJWK, generateKeyPair } from "jose";
 import * as client from "openid-client";
+import { CALLBACK, discover, insecure, register, request, visit } from "./party.mjs";
 import { cli, demo, issuer } from "./server.mjs";
-import { Visitor } from "./visitor.mjs";
-
-const CALLBACK = "https://flows.example/cb";
-const insecure = { execute: [client.allowInsecureRequests] };
-
-/** A client of its own for one test. */
-function register(...more) {
-  return cli(
-    "client", "create", "--web", "--name", "flows", "--redirect-uri", CALLBACK,
-    "--scope", "openid profile email offline_access", ...more,
-  );
-}
-
-async function discover({ client_id, client_secret }, ...more) {
-  const execute = [client.allowInsecureRequests, client.enableNonRepudiationChecks, ...more];
-  return client.discovery(issuer, client_id, {}, client.ClientSecretBasic(client_secret), { execute });
-}
-
-/** The parameters of one request, and what its answer is checked by. */
-async function request(parameters = {}) {
-  const pkceCodeVerifier = client.randomPKCECodeVerifier();
-  const [expectedState, expectedNonce] = [client.randomState(), client.randomNonce()];
-  const asked = {
-    redirect_uri: CALLBACK,
-    scope: "openid email",
-    state: expectedState,
-    nonce: expectedNonce,
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: "S256",
-    ...parameters,
-  };
-  return { asked, checks: { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true } };
-}
-
-const visit = (url) => new Visitor(issuer, demo.user).authorize(url);
 
 test("the hybrid flow brings an ID token that binds the code, in the fragment and by a form", async () => {
   const registered = register("--response-type", "code", "--response-type", "code id_token");
