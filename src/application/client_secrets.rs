@@ -1,14 +1,17 @@
 //! Secrets of clients that must be read again: MACs are made and verified with them (OIDC Core §10.1).
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
     Ports,
-    ports::Place,
+    ports::{Place, Sealer},
     registrar::{Registrar, RegistrarError},
 };
 use crate::domain::{
+    algorithm::MacAlgorithm,
     client::{Client, SealedSecret},
     id::ClientId,
     time::Timestamp,
@@ -26,27 +29,41 @@ fn place(id: &ClientId) -> Place<'_> {
 /// Seals a secret of this client.
 pub(super) fn seal(
     registrar: &Registrar,
-    id: &ClientId,
+    client: &Client,
     secret: &SecretString,
 ) -> Result<SealedSecret, RegistrarError> {
-    let sealer = (registrar.sealer)().map_err(|error| {
-        RegistrarError::invalid("secret", format!("it cannot be sealed: {error}"))
-    })?;
     let secret = secret.expose_secret().as_bytes();
-    Ok(SealedSecret(sealer.seal(&place(id), secret)))
+    let sealer = sealer(registrar)?;
+    Ok(SealedSecret(sealer.seal(&place(&client.id), secret)))
 }
 
-/// Refuses a client that needs a secret which nobody can read.
-pub(super) fn check(client: &Client, now: Timestamp) -> Result<(), RegistrarError> {
-    if !client.needs_readable_secret() {
+fn sealer(registrar: &Registrar) -> Result<Arc<dyn Sealer>, RegistrarError> {
+    (registrar.sealer)()
+        .map_err(|error| RegistrarError::invalid("secret", format!("it cannot be sealed: {error}")))
+}
+
+/// Refuses a client whose MACs need a secret that nobody can read, or a longer one (RFC 7518 §3.2).
+pub(super) fn check(registrar: &Registrar, client: &Client) -> Result<(), RegistrarError> {
+    let Some(least) = client.macs().map(MacAlgorithm::least_key).max() else {
         return Ok(());
-    }
-    let problem = if has_readable(client, now) {
-        return Ok(());
-    } else if client.authentication.method().has_secret() {
-        "a MAC needs a secret that can be read again: rotate it with --readable first"
-    } else {
-        "HS256, HS384 and HS512 are for clients with a secret"
+    };
+    let now = registrar.clock.now();
+    let secrets = client.authentication.secrets().iter().rev();
+    let newest = secrets
+        .filter(|secret| secret.is_valid(now))
+        .find_map(|secret| secret.sealed.as_ref());
+    let problem = match newest {
+        Some(sealed) => {
+            let opened = sealer(registrar)?.open(&place(&client.id), &sealed.0);
+            if opened.is_ok_and(|secret| secret.len() >= least) {
+                return Ok(());
+            }
+            "is too short for the MAC (RFC 7518 section 3.2), or of another installation: rotate it"
+        }
+        None if client.authentication.method().has_secret() => {
+            "a MAC needs a secret that can be read again: rotate it with --readable first"
+        }
+        None => "HS256, HS384 and HS512 are for clients with a secret",
     };
     Err(RegistrarError::invalid("secret", problem))
 }

@@ -155,4 +155,11 @@ impl Registrar {
         self.rng.fill(&mut bytes);
         URL_SAFE_NO_PAD.encode(bytes)
     }
+
+    /// A fresh secret of a client: 384 bits in 64 characters, enough for every MAC (RFC 7518 §3.2).
+    pub(super) fn client_secret(&self) -> String {
+        let mut bytes = [0_u8; 48];
+        self.rng.fill(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
 }

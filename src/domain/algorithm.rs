@@ -59,6 +59,15 @@ registered_names! {
 }
 
 impl MacAlgorithm {
+    /// Bytes that its key must have at least (RFC 7518 §3.2).
+    pub fn least_key(self) -> usize {
+        match self {
+            Self::Hs256 => 32,
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+        }
+    }
+
     /// The hash that belongs to it.
     pub fn hash(self) -> Hash {
         match self {

@@ -5,10 +5,19 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    algorithm::TokenAlgorithm, client_encryption::ClientEncryption, client_keys::ClientKeys,
-    client_logout::ClientLogout, client_registration::SelfRegistration,
-    client_rights::ClientRights, id::ClientId, names::registered_names, redirect_uri::RedirectUri,
-    request_objects::RequestObjects, response_type::ResponseType, scope::Scope, time::Timestamp,
+    algorithm::{MacAlgorithm, TokenAlgorithm},
+    client_encryption::ClientEncryption,
+    client_keys::ClientKeys,
+    client_logout::ClientLogout,
+    client_registration::SelfRegistration,
+    client_rights::ClientRights,
+    id::ClientId,
+    names::registered_names,
+    redirect_uri::RedirectUri,
+    request_objects::RequestObjects,
+    response_type::ResponseType,
+    scope::Scope,
+    time::Timestamp,
 };
 
 pub use super::client_authentication::*;
@@ -115,15 +124,35 @@ impl Client {
             .unwrap_or(usual)
     }
 
+    /// The MACs that are made or verified with its secret.
+    pub fn macs(&self) -> impl Iterator<Item = MacAlgorithm> {
+        let assertions = match &self.authentication {
+            // Any will do, so the least is HS256.
+            ClientAuthentication::ClientSecretJwt { algorithm, .. } => {
+                Some(algorithm.unwrap_or(MacAlgorithm::Hs256))
+            }
+            ClientAuthentication::None
+            | ClientAuthentication::ClientSecretBasic { .. }
+            | ClientAuthentication::ClientSecretPost { .. }
+            | ClientAuthentication::PrivateKeyJwt { .. }
+            | ClientAuthentication::TlsClientAuth { .. }
+            | ClientAuthentication::SelfSignedTlsClientAuth => None,
+        };
+        let tokens = [
+            Some(self.tokens.id_token_algorithm),
+            self.userinfo_algorithm,
+            self.request_objects.algorithm,
+        ];
+        let tokens = tokens.into_iter().flatten().filter_map(|it| match it {
+            TokenAlgorithm::Mac(algorithm) => Some(algorithm),
+            TokenAlgorithm::Signature(_) | TokenAlgorithm::None => None,
+        });
+        assertions.into_iter().chain(tokens)
+    }
+
     /// Whether something is made or verified with its secret, which then must be readable.
     pub fn needs_readable_secret(&self) -> bool {
-        let is_mac = |algorithm: TokenAlgorithm| matches!(algorithm, TokenAlgorithm::Mac(_));
-        matches!(
-            self.authentication,
-            ClientAuthentication::ClientSecretJwt { .. }
-        ) || is_mac(self.tokens.id_token_algorithm)
-            || self.userinfo_algorithm.is_some_and(is_mac)
-            || self.request_objects.algorithm.is_some_and(is_mac)
+        self.macs().next().is_some()
     }
 
     /// The registered redirection URI that `requested` matches.

@@ -139,6 +139,12 @@ on_both! {
         edit_client(&registrar, &id, to("HS256")).await.unwrap();
         let public = edit_client(&registrar, &ClientId::new("spa"), to("HS256")).await.unwrap_err();
         assert!(public.to_string().contains("clients with a secret"), "{public}");
+        // One that is too short for the algorithm is refused (RFC 7518 §3.2).
+        edit_client(&registrar, &id, to("HS512")).await.unwrap();
+        let short = "a-secret-of-forty-eight-bytes-is-too-short-here!";
+        let rotated = rotate_client_secret(&registrar, &id, Some(&short.into()), (Duration::ZERO, false)).await;
+        assert!(rotated.err().unwrap().to_string().contains("too short"));
+        edit_client(&registrar, &id, to("HS256")).await.unwrap();
         // A secret that was rotated without a word stays readable where it is needed.
         rotate_client_secret(&registrar, &id, Some(&SECRET.into()), (Duration::ZERO, false)).await.unwrap();
         let tokens = app.tokens("web", "openid").await;

@@ -36,7 +36,7 @@ pub async fn rotate_client_secret(
     let work = registrar.store.begin().await?;
     let mut client = take_client(registrar, &*work, id).await?;
     if client.needs_readable_secret() || readable {
-        stored.sealed = Some(client_secrets::seal(registrar, id, &secret)?);
+        stored.sealed = Some(client_secrets::seal(registrar, &client, &secret)?);
     }
     let Some(secrets) = client.authentication.secrets_mut() else {
         let problem = format!("the client {id} has none");
@@ -44,6 +44,7 @@ pub async fn rotate_client_secret(
     };
     phase_out(secrets, now, overlap);
     secrets.push(stored);
+    client_secrets::check(registrar, &client)?;
     client.updated_at = now;
     store(registrar, work, &client, "secret rotated").await?;
     Ok(Registered {

@@ -184,7 +184,7 @@ pub async fn edit_client(
     let before = take_client(registrar, &*work, id).await?;
     let mut client = before.clone();
     apply(registrar, &mut client, edit)?;
-    client_secrets::check(&client, registrar.clock.now())?;
+    client_secrets::check(registrar, &client)?;
     if client == before {
         return Ok(client);
     }

@@ -139,12 +139,12 @@ pub(super) fn check(
     let mut client = usual(kind, id, authentication, registrar.clock.now())?;
     edit_client::apply(registrar, &mut client, settings)?;
     if let Some(secret) = secret.as_ref().filter(|_| client.needs_readable_secret()) {
-        let sealed = client_secrets::seal(registrar, &client.id, secret)?;
+        let sealed = client_secrets::seal(registrar, &client, secret)?;
         for stored in client.authentication.secrets_mut().into_iter().flatten() {
             stored.sealed = Some(sealed.clone());
         }
     }
-    client_secrets::check(&client, registrar.clock.now())?;
+    client_secrets::check(registrar, &client)?;
     Ok((client, secret))
 }
 
@@ -343,7 +343,7 @@ pub(super) fn new_secret(
             }
             secret.clone()
         }
-        None => registrar.secret().into(),
+        None => registrar.client_secret().into(),
     };
     let stored = ClientSecret {
         digest: SecretDigest::of(secret.expose_secret()),

@@ -7,8 +7,11 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::domain::algorithm::MacAlgorithm;
 
-/// The MAC of `message`. Any length of key will do for HMAC.
+/// The MAC of `message`; none under a secret that is too short for it (RFC 7518 §3.2).
 pub(super) fn mac(algorithm: MacAlgorithm, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    if secret.len() < algorithm.least_key() {
+        return None;
+    }
     macro_rules! mac {
         ($hash:ty) => {{
             let mac = Hmac::<$hash>::new_from_slice(secret).ok()?;
@@ -62,5 +65,14 @@ mod tests {
             message.as_bytes(),
             &right
         ));
+    }
+
+    #[test]
+    fn a_secret_that_is_shorter_than_the_hash_makes_no_mac() {
+        for algorithm in MacAlgorithm::ALL {
+            let least = algorithm.least_key();
+            assert!(mac(*algorithm, &vec![1; least], b"m").is_some());
+            assert!(mac(*algorithm, &vec![1; least - 1], b"m").is_none());
+        }
     }
 }

@@ -38,7 +38,8 @@ pub(crate) const USERNAME: &str = "alice";
 /// And her password.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// The secret of the confidential test clients.
-pub(crate) const SECRET: &str = "a-secret-of-the-test-clients-that-is-long-enough";
+pub(crate) const SECRET: &str =
+    "a-secret-of-the-test-clients-that-is-long-enough-for-every-mac-there-is";
 /// When tests begin: now, because cookies expire by the browser's clock, whatever ours says.
 pub(crate) fn start() -> Timestamp {
     static START: OnceLock<Timestamp> = OnceLock::new();
